@@ -1,0 +1,236 @@
+"""Every setting in one frozen object: name, default, help.
+
+This is the only module that reads the environment (and a `.env` file in the working directory).
+Command-line flags override it by `Settings.load(name=value)`. Documentation and `--help` are
+derived from the fields below, so a setting that is not described here does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
+
+from platformdirs import user_data_path
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mediascrape.errors import ConfigurationError
+
+PREFIX = "MEDIASCRAPE_"
+#: Settings that keep the names which the user's other tools already use.
+UNPREFIXED = (
+    "redis_url",
+    "redis_host",
+    "redis_port",
+    "redis_username",
+    "redis_password",
+    "redis_db",
+    "database_url",
+)
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _network(value: object) -> object:
+    return ip_network(value, strict=False) if isinstance(value, str) else value
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """The configuration of one process. Times carry their unit in the name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
+    )
+
+    # where things are kept
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("mediascrape", appauthor=False),
+        description="Directory of the embedded Valkey, the SQLite database and caches.",
+    )
+    redis_url: SecretStr | None = Field(
+        None, validation_alias="REDIS_URL",
+        description="Valkey or Redis to use (redis://, rediss://, unix://). Absent, with REDIS_HOST absent too: "
+        "an embedded Valkey is started in the data directory.",
+    )  # fmt: skip
+    redis_host: str | None = Field(
+        None, validation_alias="REDIS_HOST", description="Host, where no REDIS_URL is given."
+    )
+    redis_port: int = Field(
+        6379, ge=1, le=65535, validation_alias="REDIS_PORT", description="Port beside REDIS_HOST."
+    )
+    redis_username: str | None = Field(
+        None, validation_alias="REDIS_USERNAME", description="ACL user beside REDIS_HOST."
+    )
+    redis_password: SecretStr | None = Field(
+        None, validation_alias="REDIS_PASSWORD", description="Password beside REDIS_HOST."
+    )
+    redis_db: int = Field(
+        0, ge=0, validation_alias="REDIS_DB", description="Database number beside REDIS_HOST."
+    )
+    database_url: SecretStr | None = Field(
+        None, validation_alias="DATABASE_URL",
+        description="PostgreSQL to store pages and media in. Absent: SQLite in the data directory.",
+    )  # fmt: skip
+
+    # the queue
+    queue_name: str = Field("media-scrape", min_length=1, description="Name of the BullMQ queue.")
+    queue_prefix: str = Field("bull", min_length=1, description="Key prefix of the BullMQ queue.")
+    attempts: int = Field(2, ge=1, le=1000, description="How often a job is tried in all.")
+    backoff_ms: int = Field(
+        2000, ge=0, description="Delay before the second attempt; doubles for each one after."
+    )
+    backoff_jitter: float = Field(
+        0.5, ge=0, le=1, description="Share of the backoff that is drawn at random."
+    )
+    job_timeout_ms: int = Field(8000, ge=1, description="An attempt that outlives this is cancelled.")
+    keep_failed_count: int = Field(10_000, ge=0, description="Failed jobs kept in the queue for inspection.")
+    keep_failed_age_s: int = Field(7 * 86_400, ge=1, description="Failed jobs older than this are dropped.")
+    keep_completed_count: int = Field(
+        0, ge=0, description="Completed jobs kept in the queue; results live in the store."
+    )
+
+    # the worker
+    concurrency: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(
+        "auto", description="Jobs in flight at once: a number, or `auto` to let the governor find it."
+    )
+    max_concurrency: int = Field(5000, ge=1, description="The most that `auto` may reach.")
+    lock_duration_ms: int = Field(
+        30_000, ge=1000, description="A job whose worker is silent this long counts as stalled."
+    )
+    stalled_interval_ms: int = Field(30_000, ge=100, description="How often workers look for stalled jobs.")
+    max_stalled_count: int = Field(3, ge=0, description="How often a job may stall before it is failed.")
+    shutdown_grace_s: float = Field(
+        10, ge=0, description="Time for jobs in flight to end before they are handed back."
+    )
+
+    # fetching
+    user_agent: str | None = Field(
+        None, description="User-Agent header; the default names mediascrape and its version."
+    )
+    contact_url: str | None = Field(
+        None, description="Contact URL or address put into the default User-Agent."
+    )
+    max_url_length: int = Field(8192, ge=64, description="Longer page URLs are rejected.")
+    max_body_bytes: int = Field(
+        10 * 1024 * 1024, ge=1024, description="Longest document, after decompression."
+    )
+    body_budget_bytes: int = Field(
+        64 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of bodies held in memory by all requests together.",
+    )
+    max_redirects: int = Field(10, ge=0, le=50, description="Redirects followed for one page.")
+    connect_timeout_ms: int = Field(5000, ge=1, description="Time for a connection, TLS included.")
+    http2: bool = Field(True, description="Speak HTTP/2 to hosts that offer it.")
+    allow_networks: Networks = Field(
+        (),
+        description="Comma-separated networks that may be contacted although they are not public, e.g. 127.0.0.0/8.",
+    )
+
+    # politeness
+    host_concurrency: int = Field(8, ge=1, description="Requests at once to one host, across all workers.")
+    host_delay_ms: int = Field(0, ge=0, description="Least time between two requests to one host.")
+    robots: bool = Field(True, description="Obey robots.txt, its Crawl-delay included.")
+
+    # what is kept
+    kinds: Names = Field((), description="Kinds to keep (image, video, audio, embed); empty keeps all.")
+    keep_decoration: bool = Field(
+        False, description="Keep icons, stylesheet images, placeholders and tracking pixels too."
+    )
+    min_width: int = Field(0, ge=0, description="Drop media known to be narrower (pixels).")
+    min_height: int = Field(0, ge=0, description="Drop media known to be lower (pixels).")
+    allow_hosts: Names = Field((), description="Keep media of these hosts (and their subdomains) only.")
+    deny_hosts: Names = Field((), description="Drop media of these hosts (and their subdomains).")
+    extensions: Names = Field((), description="Keep media with these file extensions only.")
+    deep: bool = Field(False, description="Look for media URLs in JSON state inside scripts too.")
+
+    # telling
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least level that is logged."
+    )
+
+    @field_validator("kinds")
+    @classmethod
+    def _known_kinds(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = set(value) - {"image", "video", "audio", "embed"}
+        if unknown:
+            raise ValueError(f"unknown kind {', '.join(sorted(unknown))}; known: image, video, audio, embed")
+        return value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read flags (`overrides`, None meaning not given), then the environment, then `.env`.
+
+        Raises ConfigurationError naming each wrong setting, its value and what is accepted.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise ConfigurationError("; ".join(_explain(error))) from None
+
+    @property
+    def queue_url(self) -> str | None:
+        """URL of the external Valkey or Redis, or None for the embedded one."""
+        if self.redis_url is not None:
+            return self.redis_url.get_secret_value()
+        if self.redis_host is None:
+            return None
+        user = quote(self.redis_username or "", safe="")
+        password = quote(self.redis_password.get_secret_value(), safe="") if self.redis_password else ""
+        login = f"{user}:{password}@" if user or password else ""
+        host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
+        return f"redis://{login}{host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def store_url(self) -> str:
+        """URL of the database."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.expanduser().absolute() / 'mediascrape.db'}"
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """What documentation and `--help` say of one setting."""
+
+    name: str
+    env: str
+    default: str
+    help: str
+
+
+def describe_settings() -> Iterator[SettingInfo]:
+    """All settings in the order they are declared."""
+    for name, field in Settings.model_fields.items():
+        env = name.upper() if name in UNPREFIXED else f"{PREFIX}{name.upper()}"
+        if name == "data_dir":
+            default = "the user's data directory"
+        elif field.default is None or field.default == ():
+            default = ""
+        else:
+            default = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+        yield SettingInfo(name, env, default, field.description or "")
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        env = name if name.isupper() else f"{PREFIX}{name.upper()}"
+        yield f"{env}={problem.get('input')!r}: {problem['msg']}"
