@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         None, validation_alias="REDIS_URL",
-        description="Valkey or Redis to use (redis://, rediss://, unix://). Absent, with REDIS_HOST absent too: "
+        description="Valkey or Redis to use (redis://, rediss://, unix://). Without it and REDIS_HOST "
         "an embedded Valkey is started in the data directory.",
     )  # fmt: skip
     redis_host: str | None = Field(
@@ -140,7 +140,7 @@ class Settings(BaseSettings):
     http2: bool = Field(True, description="Speak HTTP/2 to hosts that offer it.")
     allow_networks: Networks = Field(
         (),
-        description="Comma-separated networks that may be contacted although they are not public, e.g. 127.0.0.0/8.",
+        description="Comma-separated networks that may be contacted although not public, e.g. 127.0.0.0/8.",
     )
 
     # politeness

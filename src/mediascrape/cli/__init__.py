@@ -1,0 +1,99 @@
+"""The `mediascrape` command: one file per command group, loaded when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from mediascrape.errors import MediascrapeError
+
+#: Exit statuses, documented in the README. Errors carry their own (`MediascrapeError.exit_code`).
+EXIT_USAGE = 2
+EXIT_JOBS_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+#: command -> (module, attribute, one line for the list); modules are imported only when called,
+#: so that `mediascrape extract` and `--help` start without loading the queue or the store.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "scrape": ("scrape", "scrape_command", "Scrape pages and show the media found on them."),
+    "extract": ("extract", "extract_command", "List the media of a local HTML document; no network."),
+    "submit": ("submit", "submit_command", "Add pages to the queue and return."),
+    "worker": ("worker", "worker_command", "Work on the queue until stopped."),
+    "monitor": ("monitor", "monitor_command", "Show the queue's counts, rates and failed jobs."),
+    "jobs": ("jobs", "jobs_group", "List, show, retry, remove and clean jobs."),
+    "queue": ("queue", "queue_group", "Pause, resume, drain and count the queue."),
+    "media": ("media", "media_group", "List and export what was found."),
+    "doctor": ("doctor", "doctor_command", "Say what is wrong with this machine's set-up."),
+    "completion": ("completion", "completion_command", "Print the completion script of a shell."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(import_module(f"mediascrape.cli.{module}"), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+EPILOG = """\b
+First steps:
+  mediascrape scrape https://example.org            the media of one page
+  mediascrape scrape --file urls.txt --format csv   of many, as CSV
+  mediascrape doctor                                is everything set up?
+
+\b
+Exit status: 0 all done, 2 wrong usage, 3 some jobs failed,
+4 Valkey or the database is out of reach, 130 interrupted.
+"""
+
+
+@click.group(
+    cls=LazyGroup,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(None, "-V", "--version", package_name="mediascrape", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Page URLs in; every image, video, audio file and embed on those pages out.
+
+    Pages go through a durable, BullMQ-compatible queue. With no settings at all an embedded
+    Valkey and a SQLite database in your data directory serve; set REDIS_URL and DATABASE_URL
+    to share the work among many machines.
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line and turn every expected failure into a message and an exit status."""
+    try:
+        status = cli.main(args=arguments, prog_name="mediascrape", standalone_mode=False)
+    except click.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except MediascrapeError as error:
+        click.echo(f"mediascrape: {click.style('error', fg='red')}: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); that is not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,80 @@
+"""Flags that several commands share, and the Settings they amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from mediascrape.settings import Settings, describe_settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_HELP = {setting.name: setting for setting in describe_settings()}
+
+
+class _Concurrency(click.ParamType[Any]):
+    name = "N|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "auto" or isinstance(value, int):
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor `auto`", param, ctx)
+
+
+#: setting -> how its flag is declared; help texts come from the settings themselves.
+_FLAGS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
+    "data_dir": (["--data-dir"], {"type": click.Path(file_okay=False)}),
+    "redis_url": (["--redis-url"], {"metavar": "URL"}),
+    "database_url": (["--database-url"], {"metavar": "URL"}),
+    "queue_name": (["--queue-name"], {"metavar": "NAME"}),
+    "log_level": (["--log-level"], {"type": click.Choice(["debug", "info", "warning", "error"])}),
+    "concurrency": (["-c", "--concurrency"], {"type": _Concurrency()}),
+    "job_timeout_ms": (["--job-timeout-ms"], {"type": click.IntRange(min=1)}),
+    "allow_networks": (["--allow-network"], {"multiple": True, "metavar": "CIDR"}),
+    "robots": (["--robots/--no-robots"], {"default": None}),
+    "host_concurrency": (["--host-concurrency"], {"type": click.IntRange(min=1)}),
+    "host_delay_ms": (["--host-delay-ms"], {"type": click.IntRange(min=0)}),
+    "user_agent": (["--user-agent"], {}),
+    "kinds": (["--kind"], {"multiple": True, "type": click.Choice(["image", "video", "audio", "embed"])}),
+    "keep_decoration": (["--keep-decoration"], {"is_flag": True, "default": None}),
+    "min_width": (["--min-width"], {"type": click.IntRange(min=0)}),
+    "min_height": (["--min-height"], {"type": click.IntRange(min=0)}),
+    "deep": (["--deep"], {"is_flag": True, "default": None}),
+}
+
+STORE = ("data_dir", "database_url", "log_level")
+QUEUE = ("data_dir", "redis_url", "queue_name", "log_level")
+SERVICE = ("data_dir", "redis_url", "database_url", "queue_name", "log_level")
+SCRAPING = (
+    "concurrency", "job_timeout_ms", "allow_networks", "robots", "host_concurrency", "host_delay_ms",
+    "user_agent", "kinds", "keep_decoration", "min_width", "min_height", "deep",
+)  # fmt: skip
+
+
+def with_settings(*groups: Sequence[str]) -> Callable[[F], F]:
+    """Give a command the flags of these settings and call it with `settings=` instead of them."""
+    names = [name for group in groups for name in group]
+
+    def decorate(function: F) -> F:
+        def call(**arguments: Any) -> Any:
+            given = {name: arguments.pop(name) for name in names}
+            overrides = {name: value for name, value in given.items() if value is not None and value != ()}
+            return function(settings=Settings.load(**overrides), **arguments)
+
+        call.__name__, call.__doc__ = function.__name__, function.__doc__
+        call.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
+        for name in reversed(names):
+            declarations, extra = _FLAGS[name]
+            setting = _HELP[name]
+            shown = f"{setting.help} [env: {setting.env}]" + (
+                f" [default: {setting.default}]" if setting.default else ""
+            )
+            call = click.option(*declarations, name, help=shown, **extra)(call)
+        return call  # type: ignore[return-value]
+
+    return decorate

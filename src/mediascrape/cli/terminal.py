@@ -1,0 +1,61 @@
+"""What a person sees: tables, progress and messages, with page text made harmless.
+
+Titles, alt texts and URLs come from strangers. A terminal obeys escape sequences, so nothing of
+theirs is printed before `safe` has replaced every control and direction-override character.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_SPACE = re.compile(r"\s+")
+
+
+def safe(text: object, limit: int | None = None) -> str:
+    """One line of `text` without characters a terminal would obey, cut to `limit` characters."""
+    line = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", _SPACE.sub(" ", str(text)).strip())
+    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that writes plain text where there is no terminal or NO_COLOR is set."""
+    return Console(
+        stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=not _is_terminal(stderr)
+    )
+
+
+def _is_terminal(stderr: bool) -> bool:
+    return (sys.stderr if stderr else sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> Table:
+    """A table whose cells are shown as text, never as markup."""
+    view = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        view.add_column(
+            name, justify="right" if name in right else "left", overflow="ellipsis", no_wrap=name in right
+        )
+    for row in rows:
+        view.add_row(*(Text("" if cell is None else safe(cell)) for cell in row))
+    return view
+
+
+def duration(seconds: float) -> str:
+    """`0.8 s`, `42 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
