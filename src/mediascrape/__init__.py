@@ -1,0 +1,1 @@
+"""mediascrape: page URLs in, every image, video, audio file and embed out."""
