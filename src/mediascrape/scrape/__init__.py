@@ -1,0 +1,1 @@
+"""URL in, media items out: the network side and the extractor."""

@@ -1,0 +1,103 @@
+"""URLs by the WHATWG standard, as a browser reads them.
+
+The parser is Ada (through `ada-url`), the one Node.js uses: `urllib.parse` follows RFC 3986 and differs
+on backslashes, tabs and newlines, IDNA, dot segments and empty queries, so that it would fetch other
+URLs than a browser shows. Ada costs 2.5 to 3 microseconds a URL; most URLs are already in the form the
+parser would give, and a regular expression that recognises this costs a quarter of it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import ada_url
+
+from mediascrape.errors import (
+    InvalidURLError,
+    MissingHostError,
+    UnsupportedSchemeError,
+    URLCredentialsError,
+    URLTooLongError,
+)
+
+#: Characters that the standard's path state leaves as they are, and those of its special-query state.
+_PATH_CHARS = r"!$%&'()*+,\-./0-9:;=@A-Z_a-z~"
+_QUERY_CHARS = r"!$%&()*+,\-./0-9:;=@A-Z_a-z~?\[\]|{}`^\\"
+#: Path segments and query in their final form: no segment begins with a dot, nothing is to be escaped.
+_FINAL_TAIL = rf"(?:/(?!\.|%2[eE])[{_PATH_CHARS.replace('/', '')}]*)+(?:\?[{_QUERY_CHARS}]*)?"
+#: A host that cannot be an IPv4 address in disguise, an IDN, or in need of lower-casing. No port, no user.
+_FINAL_HOST = r"(?:(?!xn--)[a-z0-9_-]+\.)+(?!xn--)[a-z][a-z0-9-]*"
+_is_final = re.compile(rf"https?://{_FINAL_HOST}{_FINAL_TAIL}").fullmatch
+_is_final_tail = re.compile(_FINAL_TAIL).fullmatch
+_origin_of_final = re.compile(rf"https?://{_FINAL_HOST}(?=/)").match
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_NO_HOST = re.compile(r"https?:[/\\]*(?:[?#]|\Z)", re.IGNORECASE)
+_REMOVED = str.maketrans("", "", "\t\n\r")
+_C0_AND_SPACE = "".join(map(chr, range(0x21)))
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def normalize_url(raw: str, *, max_length: int = 8192) -> str:
+    """The one spelling of a page's URL, under which it is queued, stored and deduplicated.
+
+    The fragment is dropped: it is never sent. `normalize_url(normalize_url(x)) == normalize_url(x)`.
+    Raises a subclass of InvalidURLError, or itself when the text is no absolute URL. `max_length` is in
+    characters, of the text given and of the result.
+    """
+    if _is_final(raw) and len(raw) <= max_length:
+        return raw
+    text = raw.strip(_C0_AND_SPACE).translate(_REMOVED)
+    if len(text) > max_length:
+        raise URLTooLongError(f"the URL is longer than {max_length} characters")
+    scheme = _SCHEME.match(text)
+    if scheme is None:
+        raise InvalidURLError("not an absolute URL" if text else "the URL is empty")
+    if scheme[1].lower() not in _DEFAULT_PORTS:
+        raise UnsupportedSchemeError(f"scheme {scheme[1][:32].lower()!r} is not http or https")
+    if _NO_HOST.match(text):
+        raise MissingHostError("the URL names no host")
+    url = _parse(text, None)
+    if url is None:
+        raise InvalidURLError("not a URL by the WHATWG standard")
+    url = url.partition("#")[0]
+    if "@" in url.split("/", 3)[2]:
+        raise URLCredentialsError("the URL carries a user name or password")
+    if len(url) > max_length:
+        raise URLTooLongError(f"the URL is longer than {max_length} characters")
+    return url
+
+
+def join_url(base: str, ref: str) -> str | None:
+    """What `ref` means in a document whose base is `base` (absolute), or None when it is no URL.
+
+    Any scheme may come out, and a fragment is kept.
+    """
+    if _is_final(ref):
+        return ref
+    if _is_final_tail(ref) and not ref.startswith("//"):
+        origin = _origin_of_final(base)
+        if origin is not None:
+            return origin[0] + ref
+    return _parse(ref, base)
+
+
+def host_key(url: str) -> str:
+    """`scheme://host:port` of a normalised URL, port always named: what politeness is counted by."""
+    scheme, _, rest = url.partition("://")
+    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
+    has_port = ":" in host.rpartition("]")[2]
+    return f"{scheme}://{host}" if has_port else f"{scheme}://{host}:{_DEFAULT_PORTS.get(scheme, '')}"
+
+
+def _parse(text: str, base: str | None) -> str | None:
+    try:
+        return ada_url.normalize_url(text) if base is None else ada_url.join_url(base, text)
+    except ValueError:
+        pass
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        # The standard takes scalar values: a lone surrogate reads as U+FFFD.
+        return _parse(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"), base)
+    return None

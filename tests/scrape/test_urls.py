@@ -1,0 +1,123 @@
+"""URL handling against the WHATWG standard's rules."""
+
+from __future__ import annotations
+
+import ada_url
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediascrape.errors import (
+    InvalidURLError,
+    MissingHostError,
+    UnsupportedSchemeError,
+    URLCredentialsError,
+    URLTooLongError,
+)
+from mediascrape.scrape.urls import host_key, join_url, normalize_url
+
+BASE = "https://example.com/a/b/page.html?q=1"
+
+url_text = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["http://", "https://", "HTTP:/", "https:\\\\", "//", "/", "", "?", "http:"]),
+        st.sampled_from(
+            ["example.com", "EX.com:80", "xn--mnchen-3ya.de", "a.0x7f", "[::1]:8", "1.2", "", "ü.de"]
+        ),
+        st.text("/\\.%2eE?#@:aZ0ü \t|^'\"<>{}[]`&=~-_+,;!$*()\ud800", max_size=24),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("raw", "normal"),
+    [
+        ("http://example.com", "http://example.com/"),
+        ("  HTTPS://EXAMPLE.com:443/a/../b#frag\n", "https://example.com/b"),
+        ("https://exa\tmple.com/a\n/b", "https://example.com/a/b"),
+        ("http:\\\\example.com\\x.gif", "http://example.com/x.gif"),
+        ("https://münchen.de/ü?ü", "https://xn--mnchen-3ya.de/%C3%BC?%C3%BC"),
+        ("https://example.com/a b?", "https://example.com/a%20b?"),
+        ("http://0x7f.1/", "http://127.0.0.1/"),
+        ("http://[::0:1]/", "http://[::1]/"),
+        ("https://example.com/%2e%2E/x", "https://example.com/x"),
+    ],
+)
+def test_normal_form(raw: str, normal: str) -> None:
+    assert normalize_url(raw) == normal
+
+
+@pytest.mark.parametrize(
+    ("raw", "error"),
+    [
+        ("", InvalidURLError),
+        ("example.com", InvalidURLError),
+        ("/a/b", InvalidURLError),
+        ("http://exa mple.com/", InvalidURLError),
+        ("http://example.com:99999/", InvalidURLError),
+        ("ftp://example.com/", UnsupportedSchemeError),
+        ("javascript:alert(1)", UnsupportedSchemeError),
+        ("http://", MissingHostError),
+        ("https:///?x", MissingHostError),
+        ("http://user@example.com/", URLCredentialsError),
+        ("http://user:pw@example.com/", URLCredentialsError),
+        ("https://example.com/" + "a" * 8192, URLTooLongError),
+        ("https://example.com/" + "ü" * 2000, URLTooLongError),
+    ],
+)
+def test_refused(raw: str, error: type[Exception]) -> None:
+    with pytest.raises(error) as caught:
+        normalize_url(raw)
+    assert type(caught.value) is error
+
+
+@given(url_text)
+def test_normalising_twice_is_normalising_once(raw: str) -> None:
+    try:
+        once = normalize_url(raw)
+    except InvalidURLError:
+        return
+    assert normalize_url(once) == once
+    assert "#" not in once
+    assert once.isascii()
+
+
+@given(url_text)
+def test_the_short_cuts_agree_with_the_parser(ref: str) -> None:
+    scalar = ref.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    for base in (BASE, "http://127.0.0.1:8000/x/", "https://xn--mnchen-3ya.de/p"):
+        try:
+            expected = ada_url.join_url(base, scalar)
+        except ValueError:
+            expected = None
+        assert join_url(base, ref) == expected
+
+
+@pytest.mark.parametrize(
+    ("ref", "joined"),
+    [
+        ("../i.png", "https://example.com/a/i.png"),
+        ("/i.png?a=1", "https://example.com/i.png?a=1"),
+        ("//cdn.example.net/i.png", "https://cdn.example.net/i.png"),
+        ("?x", "https://example.com/a/b/page.html?x"),
+        ("data:image/png,x", "data:image/png,x"),
+        ("//:0", None),
+    ],
+)
+def test_join(ref: str, joined: str | None) -> None:
+    assert join_url(BASE, ref) == joined
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://example.com/a", "https://example.com:443"),
+        ("http://example.com/", "http://example.com:80"),
+        ("http://example.com:8080/a?b", "http://example.com:8080"),
+        ("http://[::1]/", "http://[::1]:80"),
+        ("http://[::1]:81/", "http://[::1]:81"),
+    ],
+)
+def test_host_key(url: str, key: str) -> None:
+    assert host_key(url) == key
