@@ -55,6 +55,19 @@ class StoreUnavailableError(ServiceUnavailableError):
     code = "store_unavailable"
 
 
+class StoreRejectedError(MediascrapeError):
+    """The database can't hold what it was given; another attempt would fail the same way."""
+
+    code = "store_rejected"
+
+
+class InvalidQueryError(MediascrapeError):
+    """A listing's filter, limit or cursor makes no sense."""
+
+    code = "invalid_query"
+    exit_code = 2
+
+
 # --- jobs ------------------------------------------------------------------------------------
 
 
