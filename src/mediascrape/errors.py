@@ -238,6 +238,19 @@ class RobotsDisallowedError(ScrapeError):
     code = "robots_disallowed"
 
 
+class RobotsUnavailableError(ScrapeError):
+    """The host's robots.txt answers with a server error, so nothing may be fetched for now (RFC 9309)."""
+
+    code = "robots_unavailable"
+    retryable = True
+
+
+class HostUnavailableError(ScrapeError):
+    """The host failed so often in a row, with pauses between, that its jobs are no longer kept waiting."""
+
+    code = "host_unavailable"
+
+
 class UnsupportedContentError(ScrapeError):
     """The document is neither HTML (or a feed) nor itself a media file."""
 
