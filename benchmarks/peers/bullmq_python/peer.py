@@ -1,0 +1,58 @@
+"""The bullmq package's worker with aiohttp and Lexbor. Does not store or look at robots.txt.
+
+Mode `noop` runs jobs that do nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import uvloop
+from bullmq import Job, Queue, Worker
+from extraction import media
+from protocol import CONCURRENCY, JOBS, NOOP, REDIS_URL, Count, ready
+from selectolax.lexbor import LexborHTMLParser
+
+_SUBMIT_BATCH = 500
+
+
+async def main() -> None:
+    count = Count()
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(60)) as session:
+
+        async def scrape(job: Job, _token: str) -> None:
+            if NOOP:
+                return
+            url = job.data["url"]
+            async with session.get(url) as response:
+                response.raise_for_status()
+                body = await response.read()
+            count.media += len(media(LexborHTMLParser(body), url))
+
+        def ended(ok: bool) -> Any:
+            return lambda *_: count.job_ended(ok)
+
+        queue = Queue("media-scrape", {"connection": REDIS_URL})
+        await asyncio.to_thread(ready)
+        options = {"connection": REDIS_URL, "concurrency": CONCURRENCY, "removeOnComplete": {"count": 0}}
+        worker = Worker("media-scrape", scrape, options)
+        worker.on("completed", ended(True))
+        worker.on("failed", ended(False))
+        for start in range(0, len(JOBS), _SUBMIT_BATCH):
+            batch = JOBS[start : start + _SUBMIT_BATCH]
+            await queue.addBulk(
+                [
+                    {"name": "scrape-page", "data": {"url": url}, "opts": {"removeOnComplete": True}}
+                    for url in batch
+                ]
+            )
+        await count.all_done.wait()
+        await asyncio.to_thread(count.report)
+        await worker.close(force=True)
+        await queue.close()
+
+
+uvloop.run(main())
