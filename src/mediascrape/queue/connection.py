@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -121,7 +121,7 @@ def redact(url: str) -> str:
         f"{item.partition('=')[0]}=***" if "password" in item.lower() else item
         for item in parts.query.split("&")
     )
-    return urlunsplit(parts._replace(netloc=f"{login}{at}{place}", query=query))
+    return f"{parts.scheme}://{login}{at}{place}{parts.path}{'?' if query else ''}{query}"
 
 
 @contextmanager
@@ -143,6 +143,8 @@ def queue_errors(url: str) -> Iterator[None]:
 
 def explain(error: BaseException, url: str) -> QueueUnavailableError | ConfigurationError | None:
     """Our error for one of the client's, or None where it is not about the server's state."""
+    if isinstance(error, RedisConnectionError) and isinstance(error.__cause__, RedisError):
+        error = error.__cause__  # what the server said to the login is wrapped up
     text = str(error) or type(error).__name__
     for kinds, prefixes, ours, sentence in _EXPLANATIONS:
         if isinstance(error, kinds) or text.startswith(prefixes):

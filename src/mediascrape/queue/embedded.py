@@ -16,6 +16,7 @@ import fcntl
 import importlib.util
 import logging
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -135,10 +136,10 @@ class EmbeddedValkey:
                 raise
             if state == "ready":
                 return hold
-            hold.drop()
+            await hold.release()
             if state == "failed":
                 raise _explain(why, self.directory)
-            await asyncio.sleep(RETRY_PAUSE)  # the supervisor was about to end: its successor follows
+            # The supervisor was about to end, and had not heard of us; the next one waits for it.
 
     async def _spawn(self) -> None:
         command = server_command(self.directory, self._sockets / SERVER_SOCKET, self.options)
@@ -342,7 +343,7 @@ def _explain(why: str, directory: Path) -> MediascrapeError:
     if "append only" in said or "aof" in said or "short read" in said:
         return ConfigurationError(
             f"the append-only file in {directory} is damaged ({why}). Make a copy of the directory, then "
-            f"cut the file off before the damage with: {repair_command(directory)}"
+            f"cut the file off before the damage with: {repair_command(directory, why)}"
         )
     if "permission denied" in said or "read-only file system" in said:
         return ConfigurationError(
@@ -355,11 +356,13 @@ def _explain(why: str, directory: Path) -> MediascrapeError:
     )
 
 
-def repair_command(directory: Path) -> str:
+def repair_command(directory: Path, why: str) -> str:
     """Shell command that mends a damaged append-only file; it asks before it cuts.
 
-    The checker is the server's own binary under another name (`valkey-check-aof`).
+    The checker is the server's own binary under another name (`valkey-check-aof`). It is given the
+    file that the server named: with the manifest it takes Valkey 9's base file for damaged.
     """
-    manifest = directory / "appendonlydir" / "appendonly.aof.manifest"
-    check = f"exec -a valkey-check-aof {shlex.quote(str(server_binary()))} --fix {shlex.quote(str(manifest))}"
+    named = re.search(r"append only file (\S+\.aof)", why)
+    damaged = directory / "appendonlydir" / (named.group(1) if named else "appendonly.aof.manifest")
+    check = f"exec -a valkey-check-aof {shlex.quote(str(server_binary()))} --fix {shlex.quote(str(damaged))}"
     return f"bash -c {shlex.quote(check)}"

@@ -209,7 +209,10 @@ class Supervisor:
         line = f"{self.state} {self.why}".strip().replace("\n", " ")[:2000] + "\n"
         try:
             holder.sendall(line.encode())
+            gone = self.state == "failed"  # the next one to come gets a fresh supervisor
         except OSError:
+            gone = True
+        if gone:
             self._drop(holder)
 
     def _welcome(self) -> None:
