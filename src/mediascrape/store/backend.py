@@ -1,0 +1,37 @@
+"""What the store asks of a database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Executable
+
+from .prepare import Prepared
+from .records import Saved, Validators
+
+Row = tuple[Any, ...]
+
+
+class Backend(Protocol):
+    """One kind of database, opened. Every method raises StoreUnavailableError when it is out of reach."""
+
+    async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
+        """Commit all records of the batch, or none and raise."""
+        ...
+
+    async def fetch(self, query: Executable) -> list[Row]:
+        """All rows of a query built from `schema`'s tables."""
+        ...
+
+    async def validators(self, urls: Sequence[str]) -> dict[str, Validators]:
+        """Validators of those of the pages that are known."""
+        ...
+
+    async def prune(self, finished_before: int, limit: int) -> int:
+        """Delete up to `limit` of the oldest scrapes, if they ended before that millisecond."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...

@@ -1,0 +1,178 @@
+"""SQLite behind the store's interface.
+
+The driver is APSW: binding and stepping a row costs a third of what it does in `sqlite3`, which is the
+larger part of a save, and it brings its own current SQLite. All access in the process goes through it,
+since two copies of SQLite on one file would drop each other's POSIX locks.
+
+One thread writes, few read; each thread has a connection of its own. Other processes may use the file
+too: writers take turns by SQLite's lock, waiting up to `busy_timeout`.
+
+Durability: WAL with `synchronous=NORMAL`. What is committed survives the death of the process at any
+moment, by kill -9 too. When the power goes or the kernel dies, the commits since the last checkpoint
+(at most some seconds under load) may be gone, never half of one; `synchronous="full"` closes that gap
+for one fsync per group commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import apsw
+
+from mediascrape.errors import StoreUnavailableError
+
+from .backend import Row
+from .bounded import Bounded
+from .migrations import migrations
+from .options import StoreOptions
+from .prepare import Prepared
+from .records import Saved, Validators
+from .sqlite_prune import prune_scrapes
+from .sqlite_save import GroupCommit, Known, select_in
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable
+
+T = TypeVar("T")
+
+_WAL_PAGES = 2000
+"""The log is copied into the database every 8 MB: rarer than SQLite's own 4 MB, since a busy page of
+the index is then copied once for more commits."""
+
+
+class SQLiteBackend:
+    """A database file; made by `open`."""
+
+    def __init__(self, path: Path, options: StoreOptions) -> None:
+        self._path = path
+        self._options = options
+        self._writer = ThreadPoolExecutor(1, "store-write")
+        self._readers = ThreadPoolExecutor(options.readers, "store-read")
+        self._thread = threading.local()
+        self._connections: list[apsw.Connection] = []
+        self._known = Known(Bounded(options.known_media), Bounded(options.known_media // 8))
+
+    @classmethod
+    async def open(cls, path: Path, options: StoreOptions) -> SQLiteBackend:
+        """Open or create the file and bring its tables up to date."""
+        backend = cls(path, options)
+        try:
+            await backend._in(backend._writer, backend._migrate)
+        except BaseException:
+            await backend.close()
+            raise
+        return backend
+
+    async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
+        return await self._in(self._writer, self._write, batch)
+
+    async def fetch(self, query: Executable) -> list[Row]:
+        return await self._in(self._readers, self._fetch, query)
+
+    async def validators(self, urls: Sequence[str]) -> dict[str, Validators]:
+        return await self._in(self._readers, self._validators, urls)
+
+    async def prune(self, finished_before: int, limit: int) -> int:
+        return await self._in(self._writer, self._prune, finished_before, limit)
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._shut_down)
+
+    # --- in the threads ---
+
+    async def _in(self, threads: ThreadPoolExecutor, call: Callable[..., T], *args: Any) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, call, *args)
+        except (apsw.ConstraintError, apsw.MismatchError, apsw.RangeError, apsw.TooBigError):
+            raise  # the data's fault
+        except apsw.Error as error:
+            raise StoreUnavailableError(f"{self._path}: {error}") from error
+
+    def _connection(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._thread, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            self._thread.connection = connection
+            self._connections.append(connection)
+        return connection
+
+    def _connect(self) -> apsw.Connection:
+        options = self._options
+        connection = apsw.Connection(str(self._path))
+        connection.set_busy_timeout(round(options.busy_timeout * 1000))
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", options.synchronous)
+        connection.pragma("cache_size", -options.cache_kib)
+        connection.pragma("temp_store", "memory")
+        connection.pragma("wal_autocheckpoint", _WAL_PAGES)
+        connection.pragma("journal_size_limit", 64 * 2**20)
+        return connection
+
+    def _migrate(self) -> None:
+        db = self._connection()
+        steps = migrations("sqlite")
+        if db.pragma("user_version") == len(steps):
+            return
+        with _transaction(db):
+            version = db.pragma("user_version")
+            if version > len(steps):
+                msg = f"{self._path} was written by a newer mediascrape (tables of version {version})"
+                raise StoreUnavailableError(msg)
+            for step in steps[version:]:
+                db.execute(step.sql)
+            db.pragma("user_version", len(steps))
+
+    def _write(self, batch: Sequence[Prepared]) -> list[Saved]:
+        db = self._connection()
+        commit = GroupCommit(db, self._known)
+        with _transaction(db):
+            saved = commit.write(batch)
+        commit.learn()
+        return saved
+
+    def _fetch(self, query: Executable) -> list[Row]:
+        from .compile import sqlite_text
+
+        text, values = sqlite_text(query)
+        return self._connection().execute(text, values).fetchall()
+
+    def _validators(self, urls: Sequence[str]) -> dict[str, Validators]:
+        query = "SELECT url, etag, last_modified, content_hash FROM pages WHERE url IN"
+        return {url: Validators(*rest) for url, *rest in select_in(self._connection(), query, urls)}
+
+    def _prune(self, finished_before: int, limit: int) -> int:
+        db = self._connection()
+        with _transaction(db):
+            return prune_scrapes(db, finished_before, limit)
+
+    def _shut_down(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        for connection in self._connections:
+            with suppress(apsw.Error):
+                connection.close()
+        self._connections.clear()
+
+
+class _transaction:  # noqa: N801 (reads as a statement)
+    """`BEGIN IMMEDIATE` … `COMMIT`: the write lock is taken first, so that no step can find it gone."""
+
+    def __init__(self, db: apsw.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._db.execute("COMMIT")
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")

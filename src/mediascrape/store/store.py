@@ -1,0 +1,222 @@
+"""The store: pages and the media on them.
+
+async with open_store("sqlite:///media.db") as store:
+    saved = await store.save(record)
+    listing = await store.list_media(MediaQuery(kind="video"))
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediascrape.errors import ConfigurationError, InvalidQueryError, StoreRejectedError
+
+from .committer import CommitStats, Committer
+from .cursors import to_cursor
+from .options import StoreOptions
+from .prepare import millis, prepare
+from .records import (
+    OK,
+    BatchProgress,
+    MediaDetail,
+    MediaPage,
+    MediaQuery,
+    Saved,
+    ScrapePage,
+    ScrapeQuery,
+    ScrapeRecord,
+    Sighting,
+    StoredMedia,
+    StoredScrape,
+    Totals,
+    Validators,
+)
+from .tallies import MEDIA, PAGES, SCRAPES, batch_scope
+
+if TYPE_CHECKING:
+    from .backend import Backend, Row
+
+MAX_LIMIT = 10_000
+"""Most entries that one listing gives."""
+
+_PRUNE_CHUNK = 1_000
+_FLAGS = [field.name for field in fields(StoredMedia)].index("flags")
+
+
+@asynccontextmanager
+async def open_store(url_or_path: str | Path, options: StoreOptions | None = None) -> AsyncIterator[Store]:
+    """The store of a `sqlite:///PATH` URL or a path; its tables are made or brought up to date.
+
+    Raises StoreUnavailableError when the database can't be opened, ConfigurationError when the URL
+    names no database that we know. What is being saved at the end is committed before the store closes.
+    """
+    options = options or StoreOptions()
+    store = Store(await _open_backend(url_or_path, options), options)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _open_backend(url_or_path: str | Path, options: StoreOptions) -> Backend:
+    scheme, separator, rest = str(url_or_path).partition("://")
+    if not separator or scheme == "sqlite":
+        from .sqlite import SQLiteBackend
+
+        path = Path(rest.removeprefix("/") if separator else url_or_path)
+        return await SQLiteBackend.open(path, options)
+    raise ConfigurationError(f"no database of the kind {scheme!r} can be used: sqlite or postgresql")
+
+
+class Store:
+    """Saves scrapes and lists what they found. Made by `open_store`; belongs to one event loop."""
+
+    def __init__(self, backend: Backend, options: StoreOptions) -> None:
+        self._backend = backend
+        self._committer = Committer(backend.write, linger=options.linger, max_batch=options.max_batch)
+        self._committer.start()
+
+    async def close(self) -> None:
+        """Commit what waits and let go of the database."""
+        await self._committer.close()
+        await self._backend.close()
+
+    @property
+    def commit_stats(self) -> CommitStats:
+        """Counts and times of the commits so far."""
+        return self._committer.stats
+
+    # --- writing ---
+
+    async def save(self, record: ScrapeRecord) -> Saved:
+        """Store a scrape; returns once it is committed, in one transaction with others.
+
+        Saving a job again replaces what it left, and adds to its `new`. Raises StoreUnavailableError
+        (save again later) or StoreRejectedError (this record can't be stored).
+        """
+        try:
+            prepared = prepare(record)
+        except (AttributeError, TypeError, ValueError, OverflowError) as error:
+            raise StoreRejectedError(f"{type(error).__name__}: {error}") from error
+        return await self._committer.save(prepared)
+
+    async def prune(self, *, scrapes_older_than: float) -> int:
+        """Forget scrapes that ended before that time; pages and media stay. How many were forgotten."""
+        before, pruned = millis(scrapes_older_than), 0
+        while deleted := await self._backend.prune(before, _PRUNE_CHUNK):
+            pruned += deleted
+        return pruned
+
+    # --- reading ---
+
+    async def validators(self, url: str) -> Validators | None:
+        """What a conditional GET of the page may send; None when the page is not known."""
+        return (await self._backend.validators([url])).get(url)
+
+    async def list_media(self, query: MediaQuery) -> MediaPage:
+        """One page of media. Raises InvalidQueryError for a bad limit or cursor."""
+        from . import queries
+
+        _check_limit(query.limit)
+        if not query.by_page:
+            rows = await self._backend.fetch(queries.newest_media(query))
+            items = [_media(row) for row in rows[: query.limit]]
+            more = len(rows) > query.limit
+            return MediaPage(items, to_cursor(items[-1].id) if more else None)
+        rows = await self._backend.fetch(queries.media_by_page(query))
+        more = len(rows) > query.limit
+        rows = rows[: query.limit]
+        return MediaPage([_media(row[2:]) for row in rows], to_cursor(*rows[-1][:2]) if more else None)
+
+    async def iter_media(self, query: MediaQuery, *, chunk: int = 1000) -> AsyncIterator[StoredMedia]:
+        """All media of the query, `chunk` in memory at a time; its limit does not count."""
+        query = replace(query, limit=chunk)
+        while True:
+            page = await self.list_media(query)
+            for item in page.items:
+                yield item
+            if page.next_cursor is None:
+                return
+            query = replace(query, cursor=page.next_cursor)
+
+    async def get_media(self, media_id: int, *, sightings: int = 1000) -> MediaDetail | None:
+        """One item with at most `sightings` of the pages that show it; None when there is none."""
+        from . import queries
+
+        rows = await self._backend.fetch(queries.one_media(media_id))
+        if not rows:
+            return None
+        seen = await self._backend.fetch(queries.sightings(media_id, sightings))
+        return MediaDetail(_media(rows[0]), [_sighting(row) for row in seen])
+
+    async def scrapes_for(self, job_ids: Sequence[str]) -> dict[str, StoredScrape]:
+        """What is stored of these jobs, by job id; those not ended are left out."""
+        from . import queries
+
+        rows: list[Row] = []
+        for start in range(0, len(job_ids), _PRUNE_CHUNK):
+            chunk = list(job_ids[start : start + _PRUNE_CHUNK])
+            rows += await self._backend.fetch(queries.scrapes_of(chunk))
+        return {scrape.job_id: scrape for scrape in map(_scrape, rows)}
+
+    async def list_scrapes(self, query: ScrapeQuery) -> ScrapePage:
+        """One page of scrapes, newest first. Raises InvalidQueryError for a bad limit or cursor."""
+        from . import queries
+
+        _check_limit(query.limit)
+        rows = await self._backend.fetch(queries.newest_scrapes(query))
+        items = [_scrape(row) for row in rows[: query.limit]]
+        return ScrapePage(items, to_cursor(items[-1].id) if len(rows) > query.limit else None)
+
+    async def batch_progress(self, batch_id: str) -> BatchProgress:
+        """How many of a batch's jobs have ended, and how."""
+        from . import queries
+
+        rows = await self._backend.fetch(queries.sums(batch_scope(batch_id)))
+        ended = {name: (int(count), int(found), int(new)) for _, name, count, found, new in rows}
+        return BatchProgress(
+            done=ended.get(OK, (0, 0, 0))[0],
+            failed={name: sums[0] for name, sums in sorted(ended.items()) if name != OK and sums[0]},
+            found=sum(found for _, found, _ in ended.values()),
+            new=sum(new for _, _, new in ended.values()),
+        )
+
+    async def totals(self) -> Totals:
+        """Counts of everything, at a cost that does not grow with it."""
+        from . import queries
+
+        rows = await self._backend.fetch(queries.sums(PAGES, MEDIA, SCRAPES))
+        counts: dict[str, dict[str, int]] = {PAGES: {}, MEDIA: {}, SCRAPES: {}}
+        for scope, name, count, _, _ in rows:
+            if count:
+                counts[scope][name] = int(count)
+        return Totals(sum(counts[PAGES].values()), counts[MEDIA], counts[SCRAPES])
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_LIMIT:
+        raise InvalidQueryError(f"the limit must be from 1 to {MAX_LIMIT}")
+
+
+def _media(row: Row) -> StoredMedia:
+    values = list(row)
+    values[_FLAGS] = tuple((values[_FLAGS] or "").split())
+    values[-1] /= 1000
+    return StoredMedia(*values)
+
+
+def _sighting(row: Row) -> Sighting:
+    url, page_title, via, places, position, alt, title, last_scraped = row
+    vias = tuple((places or via).split())
+    return Sighting(url, page_title, via, vias, position, alt, title, last_scraped / 1000)
+
+
+def _scrape(row: Row) -> StoredScrape:
+    values = list(row)
+    values[-2] /= 1000
+    values[-1] /= 1000
+    return StoredScrape(*values)
