@@ -160,6 +160,43 @@ class Settings(BaseSettings):
     extensions: Names = Field((), description="Keep media with these file extensions only.")
     deep: bool = Field(False, description="Look for media URLs in JSON state inside scripts too.")
 
+    # the web service
+    host: str = Field(
+        "127.0.0.1", min_length=1,
+        description="Address that `serve` listens on. Any but loopback needs MEDIASCRAPE_TOKEN.",
+    )  # fmt: skip
+    port: int = Field(8000, ge=0, le=65535, description="Port that `serve` listens on; 0 takes a free one.")
+    token: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Secret that lets programs (bearer) and people (login) do everything.",
+    )
+    read_token: SecretStr | None = Field(
+        None, min_length=16, description="Secret that lets them look only; needs `token` beside it."
+    )
+    allowed_hosts: Names = Field(
+        (), description="Host names by which the service is reached besides localhost and addresses."
+    )
+    trusted_proxies: Names = Field(
+        (), description="Addresses of reverse proxies whose X-Forwarded-For and -Proto are believed."
+    )
+    max_urls_per_request: int = Field(10_000, ge=1, description="URLs accepted in one request.")
+    max_request_bytes: int = Field(8 * 1024 * 1024, ge=1024, description="Longest request body.")
+    max_page_size: int = Field(500, ge=1, le=10_000, description="Most entries of one listing.")
+    rate_limit: float = Field(
+        100, ge=0,
+        description="Requests a second of one client address (loopback excepted), with a burst of ten "
+        "times that; 0 sets no limit.",
+    )  # fmt: skip
+    idempotency_ttl_s: int = Field(86_400, ge=1, description="How long an Idempotency-Key is remembered.")
+    private_media: bool = Field(
+        False,
+        description="Show media through the service's own thumbnails unless the viewer chooses otherwise.",
+    )
+    thumbnail_cache_bytes: int = Field(
+        256 * 1024 * 1024, ge=0, description="Disk space for thumbnails; the least recently seen go first."
+    )
+
     # telling
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged."
