@@ -6,7 +6,7 @@ Queue in memory; does not store or look at robots.txt.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any, ClassVar
+from typing import Any
 
 import scrapy
 from extraction import media
@@ -16,28 +16,28 @@ from scrapy.http import Response
 from selectolax.lexbor import LexborHTMLParser
 
 COUNT = Count()
+SETTINGS: dict[str, Any] = {
+    "ASYNCIO_EVENT_LOOP": "uvloop.Loop",
+    "CONCURRENT_REQUESTS": CONCURRENCY,
+    "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENCY,
+    "DOWNLOAD_DELAY": 0,
+    "AUTOTHROTTLE_ENABLED": False,
+    "COOKIES_ENABLED": False,
+    "DOWNLOAD_MAXSIZE": 0,
+    "HTTPCOMPRESSION_ENABLED": False,
+    "LOG_ENABLED": False,
+    "MEMUSAGE_ENABLED": False,
+    "REDIRECT_ENABLED": False,
+    "RETRY_ENABLED": False,
+    "ROBOTSTXT_OBEY": False,
+    "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
+    "TELNETCONSOLE_ENABLED": False,
+    "SPIDER_MIDDLEWARES_BASE": {},
+}
 
 
 class MediaSpider(scrapy.Spider):
     name = "media"
-    custom_settings: ClassVar[dict[str, Any]] = {
-        "ASYNCIO_EVENT_LOOP": "uvloop.Loop",
-        "CONCURRENT_REQUESTS": CONCURRENCY,
-        "CONCURRENT_REQUESTS_PER_DOMAIN": CONCURRENCY,
-        "DOWNLOAD_DELAY": 0,
-        "AUTOTHROTTLE_ENABLED": False,
-        "COOKIES_ENABLED": False,
-        "DOWNLOAD_MAXSIZE": 0,
-        "HTTPCOMPRESSION_ENABLED": False,
-        "LOG_ENABLED": False,
-        "MEMUSAGE_ENABLED": False,
-        "REDIRECT_ENABLED": False,
-        "RETRY_ENABLED": False,
-        "ROBOTSTXT_OBEY": False,
-        "SCHEDULER_MEMORY_QUEUE": "scrapy.squeues.FifoMemoryQueue",
-        "TELNETCONSOLE_ENABLED": False,
-        "SPIDER_MIDDLEWARES_BASE": {},
-    }
 
     async def start(self) -> AsyncIterator[scrapy.Request]:
         ready()
@@ -52,7 +52,7 @@ class MediaSpider(scrapy.Spider):
         COUNT.job_ended(False)
 
 
-process = AsyncCrawlerProcess()
+process = AsyncCrawlerProcess(SETTINGS)
 process.crawl(MediaSpider)
 process.start()
 COUNT.report()
