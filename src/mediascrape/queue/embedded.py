@@ -76,9 +76,14 @@ class EmbeddedValkey:
         self._watch: asyncio.Task[None] | None = None
 
     @property
+    def socket_path(self) -> Path:
+        """The server's Unix socket; settled once started."""
+        return self._sockets / SERVER_SOCKET
+
+    @property
     def url(self) -> str:
         """URL of the server's Unix socket, for redis.asyncio and other clients."""
-        return f"unix://{quote(str(self._sockets / SERVER_SOCKET))}"
+        return f"unix://{quote(str(self.socket_path))}"
 
     async def start(self) -> str:
         """Join the running server of the directory, or start it; the URL when it takes commands."""
