@@ -1,0 +1,170 @@
+"""One request and its answer, as libcurl's callbacks tell it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+import pycurl
+
+from mediascrape.errors import BodyTooLargeError, ProtocolError, ScrapeError, UnsupportedContentError
+from mediascrape.scrape.budget import BodyAccount
+from mediascrape.scrape.content import SNIFF_BYTES, looks_like_markup, sniff
+from mediascrape.scrape.headers import Headers, parse_content_length
+from mediascrape.scrape.limits import BodyLimits
+from mediascrape.scrape.verdict import BodyAction, Verdict, judge
+
+_STATUS_LINE: Final = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})(?: |\r|\n|\Z)")
+
+#: What a callback returns to end the transfer.
+_REFUSE: Final = 0
+
+_NO_HEADERS: Final = Headers([])
+_UNDECIDED: Final = Verdict(BodyAction.DRAIN)
+
+
+class Exchange:
+    """State of one transfer; `result` is resolved when it is over, however it ends.
+
+    Its callbacks run inside libcurl, so they never raise and never touch another handle.
+    """
+
+    __slots__ = (
+        "_drained",
+        "_lines",
+        "_pieces",
+        "account",
+        "body",
+        "conditional",
+        "connect_s",
+        "error",
+        "first_byte_s",
+        "head_complete",
+        "headers",
+        "limits",
+        "paused",
+        "received",
+        "remote_address",
+        "result",
+        "started",
+        "status",
+        "verdict",
+        "window_bytes",
+        "window_started",
+    )
+
+    def __init__(self, limits: BodyLimits, account: BodyAccount, *, conditional: bool) -> None:
+        self.limits = limits
+        self.account = account
+        self.conditional = conditional
+        self.result: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.status = 0
+        self.headers = _NO_HEADERS
+        self.verdict = _UNDECIDED
+        self.body = bytearray()
+        self.error: ScrapeError | None = None
+        self.head_complete = False
+        self.received = 0  # bytes of head and body
+        self.paused = False
+        self.started = 0.0
+        self.window_started = -1.0
+        self.window_bytes = 0
+        self.remote_address = ""
+        self.connect_s = 0.0
+        self.first_byte_s = 0.0
+        self._lines: list[bytes] = []
+        self._pieces = 0
+        self._drained = 0
+
+    def on_header(self, line: bytes) -> int | None:
+        """libcurl's header callback: one line, its end included."""
+        if self.head_complete:
+            return None  # trailers
+        self.received += len(line)
+        if self.received > self.limits.max_head_bytes:
+            return self._refuse(ProtocolError(f"more than {self.limits.max_head_bytes:,} bytes of headers"))
+        if line not in (b"\r\n", b"\n"):
+            self._lines.append(line)
+            return None
+        status = _STATUS_LINE.match(self._lines[0]) if self._lines else None
+        if status is None:
+            return self._refuse(ProtocolError("the answer has no HTTP status line"))
+        self.status = int(status[1])
+        if 100 <= self.status < 200:
+            self._lines.clear()
+            return None
+        return self._on_head()
+
+    def _on_head(self) -> int | None:
+        self.head_complete = True
+        self.headers = Headers(self._lines[1:])
+        self._lines.clear()
+        self.verdict = judge(
+            self.status,
+            self.headers,
+            conditional=self.conditional,
+            max_bytes=self.limits.max_bytes,
+            now=datetime.now(UTC),
+        )
+        return _REFUSE if self.verdict.action is BodyAction.STOP else None
+
+    def on_body(self, data: bytes) -> int | None:
+        """libcurl's write callback."""
+        action = self.verdict.action
+        if action is BodyAction.DRAIN:
+            self.received += len(data)
+            self._drained += len(data)
+            return _REFUSE if self._drained > self.limits.max_drain_bytes else None
+        length = len(self.body) + len(data)
+        if length > self.limits.max_bytes:
+            return self._refuse(BodyTooLargeError(f"more than {self.limits.max_bytes:,} bytes"))
+        self._pieces += 1
+        if self._pieces > 4096 + length // 128:
+            return self._refuse(ProtocolError("the body comes in absurdly small pieces"))
+        if length > self.account.held and not self.account.ask(self._reservation(length)):
+            self.paused = True
+            self._pieces -= 1  # libcurl will offer the same bytes again
+            return int(pycurl.WRITEFUNC_PAUSE)
+        self.body += data
+        self.received += len(data)
+        if action is BodyAction.SNIFF and length >= SNIFF_BYTES:
+            return self.sniff()
+        return None
+
+    def sniff(self) -> int | None:
+        """Decides about an answer of unknown type by its first bytes."""
+        self.verdict = judge_unknown(bytes(self.body[:SNIFF_BYTES]), self.headers)
+        return _REFUSE if self.verdict.action is BodyAction.STOP else None
+
+    def _reservation(self, length: int) -> int:
+        """Bytes to reserve when `length` are needed: all of a body of usual size at once, so that
+        bodies once begun can end; a large one in steps, so that a slow giant hoards nothing."""
+        if not self.body:
+            announced = parse_content_length(self.headers)
+            first = self.limits.usual_bytes if announced is None else announced
+            return max(length, min(first, self.limits.max_first_reservation))
+        return min(self.limits.max_bytes, length + self.limits.reservation_step)
+
+    def _refuse(self, error: ScrapeError) -> int:
+        self.error = error
+        return _REFUSE
+
+
+def judge_unknown(head: bytes, headers: Headers) -> Verdict:
+    """The verdict on an answer without a telling Content-Type, from its first bytes.
+
+    An encoded body is kept: its reader will look again once it is decoded.
+    """
+    if headers.first("content-encoding"):
+        return Verdict(BodyAction.KEEP)
+    found = sniff(head)
+    if found is not None:
+        mime_type, kind = found
+        if kind is not None:
+            return Verdict(BodyAction.STOP, media=kind)
+        return Verdict(BodyAction.STOP, error=UnsupportedContentError(f"looks like {mime_type}"))
+    if looks_like_markup(head):
+        return Verdict(BodyAction.KEEP)
+    return Verdict(BodyAction.STOP, error=UnsupportedContentError("untyped, and does not look like markup"))

@@ -1,0 +1,37 @@
+"""What the operator may say about fetching."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mediascrape.scrape.decoding import DecodingLimits
+from mediascrape.scrape.limits import BodyLimits, Pace
+from mediascrape.scrape.resolver import ResolverOptions
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """Times in seconds, sizes in bytes.
+
+    ca_file: PEM bundle to trust instead of certifi's. receive_buffer_bytes: the kernel's buffer of each
+    connection, so that what paused transfers have already been sent stays small; throughput of one
+    connection is at most this per round trip. buffer_bytes: libcurl's, one for all transfers.
+    """
+
+    user_agent: str = "mediascrape"
+    accept_language: str = "en,*;q=0.5"
+    limits: BodyLimits = field(default_factory=BodyLimits)
+    decoding: DecodingLimits = field(default_factory=DecodingLimits)
+    pace: Pace = field(default_factory=Pace)
+    resolver: ResolverOptions = field(default_factory=ResolverOptions)
+    body_budget_bytes: int = 64 * 1024 * 1024
+    max_url_length: int = 8192
+    max_redirects: int = 10
+    max_addresses: int = 3
+    connect_timeout_s: float = 5.0
+    http2: bool = True
+    verify_tls: bool = True
+    ca_file: str | None = None
+    max_idle_connections: int = 512
+    receive_buffer_bytes: int = 64 * 1024
+    buffer_bytes: int = 32 * 1024

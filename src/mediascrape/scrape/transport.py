@@ -1,0 +1,178 @@
+"""Sends one request to one address through libcurl and waits for the whole answer."""
+
+from __future__ import annotations
+
+import socket
+from functools import partial
+from typing import Any, Final
+
+import certifi
+import pycurl
+
+from mediascrape.errors import EmptyBodyError, ForbiddenAddressError, ScrapeError
+from mediascrape.scrape.budget import BodyBudget
+from mediascrape.scrape.curl_errors import transfer_error
+from mediascrape.scrape.curl_loop import CurlLoop
+from mediascrape.scrape.exchange import Exchange
+from mediascrape.scrape.guard import AddressGuard, IPAddress, parse_host
+from mediascrape.scrape.options import FetchOptions
+from mediascrape.scrape.verdict import BodyAction
+from mediascrape.scrape.watch import Watch
+
+#: Easy handles kept for the next request: making one costs more than the request itself.
+_IDLE_HANDLES: Final = 256
+
+_ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+
+
+class Transport:
+    """Owns the connections, the byte budget and the clock of all transfers."""
+
+    def __init__(self, options: FetchOptions, guard: AddressGuard) -> None:
+        self._options = options
+        self._guard = guard
+        self.budget = BodyBudget(options.body_budget_bytes, overdraft=options.limits.max_bytes)
+        self._curl_loop = CurlLoop(max_idle_connections=options.max_idle_connections)
+        self._watch = Watch(options.pace, self._fail)
+        self._idle: list[Any] = []
+        self._headers = [
+            f"User-Agent: {options.user_agent}",
+            f"Accept: {_ACCEPT}",
+            f"Accept-Language: {options.accept_language}",
+            "Accept-Encoding: gzip, deflate, br, zstd",
+        ]
+
+    def __len__(self) -> int:
+        return len(self._curl_loop)
+
+    async def exchange(self, url: str, address: IPAddress, conditional: list[str]) -> Exchange:
+        """One answer, its body (if wanted) complete. The caller must close the exchange's account.
+
+        conditional: header lines to add. Raises ScrapeError; `cancel` ends the transfer at once.
+        """
+        curl = self._idle.pop() if self._idle else self._new_handle()
+        exchange = Exchange(self._options.limits, self.budget.open(), conditional=bool(conditional))
+        exchange.account.on_granted = partial(self._resume, exchange, curl)
+        curl.setopt(pycurl.URL, url)
+        curl.setopt(pycurl.CONNECT_TO, [f"::[{address}]:" if address.version == 6 else f"::{address}:"])
+        curl.setopt(pycurl.HTTPHEADER, self._headers + conditional)
+        curl.setopt(pycurl.HEADERFUNCTION, exchange.on_header)
+        curl.setopt(pycurl.WRITEFUNCTION, exchange.on_body)
+        self._watch.add(exchange)
+        try:
+            self._curl_loop.start(curl, partial(self._done, exchange, curl))
+            await exchange.result
+        except BaseException:
+            exchange.account.close()
+            raise
+        finally:
+            self._watch.remove(exchange)
+            self._curl_loop.abort(curl)
+            self._keep_handle(curl)
+        return exchange
+
+    def close(self) -> None:
+        """Cancels the exchanges in flight and closes every connection."""
+        for exchange in self._watch.exchanges():
+            exchange.result.cancel()
+        self._watch.close()
+        self._curl_loop.close()
+        for curl in self._idle:
+            curl.close()
+        self._idle.clear()
+
+    def _new_handle(self) -> Any:
+        options = self._options
+        curl = pycurl.Curl()
+        for option, value in (
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+            (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.PROXY, ""),  # not even one from the environment: it would resolve names itself
+            (pycurl.NETRC, pycurl.NETRC_IGNORED),
+            (pycurl.HTTP09_ALLOWED, 0),
+            (
+                pycurl.HTTP_VERSION,
+                pycurl.CURL_HTTP_VERSION_2TLS if options.http2 else pycurl.CURL_HTTP_VERSION_1_1,
+            ),
+            (pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout_s * 1000)),
+            (pycurl.BUFFERSIZE, options.buffer_bytes),
+            (pycurl.CAINFO, options.ca_file or certifi.where()),
+            (pycurl.SSL_VERIFYPEER, int(options.verify_tls)),
+            (pycurl.SSL_VERIFYHOST, 2 if options.verify_tls else 0),
+            (pycurl.OPENSOCKETFUNCTION, self.open_socket),
+        ):
+            curl.setopt(option, value)
+        return curl
+
+    def _keep_handle(self, curl: Any) -> None:
+        if len(self._idle) < _IDLE_HANDLES:
+            curl.setopt(pycurl.HEADERFUNCTION, _ignore)
+            curl.setopt(pycurl.WRITEFUNCTION, _ignore)
+            self._idle.append(curl)
+        else:
+            curl.close()
+
+    def open_socket(self, purpose: int, address: tuple[int, int, int, Any]) -> socket.socket | int:
+        """libcurl's socket hook, called for each new connection with the very address it will contact.
+
+        What comes here was vetted before; asking again makes that true by construction.
+        """
+        family, kind, protocol, to = address
+        try:
+            host = parse_host(to[0].decode() if isinstance(to[0], bytes) else to[0])
+            if host is None:
+                return int(pycurl.SOCKET_BAD)
+            self._guard.check(host)
+        except ForbiddenAddressError:
+            return int(pycurl.SOCKET_BAD)
+        opened = socket.socket(family, kind, protocol)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._options.receive_buffer_bytes)
+        return opened
+
+    def _resume(self, exchange: Exchange, curl: Any) -> None:
+        # Not at once: the grant may come from within a callback of another transfer.
+        self._curl_loop.soon(curl, partial(self._unpause, exchange, curl))
+
+    def _unpause(self, exchange: Exchange, curl: Any) -> None:
+        exchange.paused = False
+        curl.pause(pycurl.PAUSE_CONT)
+
+    def _fail(self, exchange: Exchange, error: ScrapeError) -> None:
+        if not exchange.result.done():
+            exchange.result.set_exception(error)
+
+    def _done(self, exchange: Exchange, curl: Any, code: int, message: str) -> None:
+        if exchange.result.done():
+            return
+        error = self._outcome(exchange, curl, code, message)
+        if error is not None:
+            exchange.result.set_exception(error)
+            return
+        exchange.remote_address = curl.getinfo(pycurl.PRIMARY_IP)
+        exchange.connect_s = curl.getinfo(pycurl.CONNECT_TIME)
+        exchange.first_byte_s = curl.getinfo(pycurl.STARTTRANSFER_TIME)
+        exchange.account.settle(len(exchange.body))
+        exchange.result.set_result(None)
+
+    def _outcome(self, exchange: Exchange, curl: Any, code: int, message: str) -> ScrapeError | None:
+        if exchange.error is not None:
+            return exchange.error
+        ended_by_us = exchange.head_complete and exchange.verdict.action in (
+            BodyAction.DRAIN,
+            BodyAction.STOP,
+        )
+        if code != 0 and not ended_by_us:
+            connected = curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
+            return transfer_error(code, message, curl.getinfo(pycurl.OS_ERRNO), connected=connected)
+        if exchange.verdict.action is BodyAction.SNIFF and exchange.body:
+            exchange.sniff()
+        if exchange.verdict.error is not None:
+            return exchange.verdict.error
+        if exchange.verdict.action in (BodyAction.KEEP, BodyAction.SNIFF) and not exchange.body:
+            return EmptyBodyError(f"HTTP {exchange.status} without a body")
+        return None
+
+
+def _ignore(data: bytes) -> None:
+    """Keeps an idle handle from holding on to its last exchange."""
