@@ -95,6 +95,12 @@ class JobStalledError(MediascrapeError):
     code = "stalled"
 
 
+class JobCancelledError(MediascrapeError):
+    """Somebody asked for the running job to be cancelled; it is not tried again."""
+
+    code = "cancelled"
+
+
 class AttemptTimeoutError(MediascrapeError):
     """The attempt outlived the job timeout and was cancelled."""
 

@@ -1,0 +1,186 @@
+"""Adding jobs: ids of our own making, concurrent adds in shared round trips, one effect each.
+
+A lost reply leaves open whether an add took effect. Three things make sending it again safe: the
+producer chooses the id, so that a job still there is recognised; each batch runs in MULTI/EXEC
+together with a receipt key, so that it took effect whole or not at all; and the receipt is looked
+for before anything is sent again, so that a job which has meanwhile been done is not done twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import NoScriptError, RedisError
+
+from mediascrape.errors import JobDataError, QueueUnavailableError
+from mediascrape.queue.keys import QueueKeys
+from mediascrape.queue.link import Link, LinkLostError
+from mediascrape.queue.scripts import command, load_scripts
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_RANDOM_BITS = 40
+#: Adds in one MULTI/EXEC: long enough to share a round trip, short enough not to hold up the
+#: server's other clients (about 10 ms).
+BATCH = 256
+_RECEIPT_SECONDS = 300
+_ADD_SCRIPTS = ("addStandardJob-9", "addDelayedJob-6", "addPrioritizedJob-9")
+
+
+class JobIds:
+    """Ids that sort by time: `j`, 10 characters of milliseconds, 8 of a counter that starts at
+    random in every millisecond. The letter keeps BullMQ from taking one for an integer."""
+
+    __slots__ = ("_last_ms", "_low", "_time")
+
+    def __init__(self) -> None:
+        self._last_ms = -1
+        self._low = 0
+        self._time = ""
+
+    def next(self, now_ms: int) -> str:
+        """Ids of one object never repeat and never sort backwards, also when the clock does."""
+        if now_ms > self._last_ms:
+            self._last_ms = now_ms
+            self._low = secrets.randbits(_RANDOM_BITS - 1)
+            self._time = "j" + _base32(now_ms, 5)
+        else:
+            self._low += 1
+        return self._time + _base32(self._low, 4)
+
+
+def _base32(value: int, pairs: int) -> str:
+    return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(10 * (pairs - 1), -1, -10)])
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What became of an add. `duplicate`: the deduplication id is taken by job `id`, and nothing
+    was added."""
+
+    id: str
+    duplicate: bool = False
+
+
+@dataclass(slots=True)
+class _Pending:
+    job_id: str
+    packed: bytes
+    deduplication_id: str | None
+    future: asyncio.Future[Added]
+
+
+class Adder:
+    """Sends adds. Everything added while a round trip is under way shares the next one.
+
+    patience_s: how long an unreachable server is waited for.
+    """
+
+    def __init__(self, link: Link, keys: QueueKeys, *, patience_s: float) -> None:
+        self._link = link
+        self._keys = keys
+        self._patience_s = patience_s
+        self._pending: deque[_Pending] = deque()
+        self._flusher: asyncio.Task[None] | None = None
+
+    def submit(self, job_id: str, packed: bytes, deduplication_id: str | None) -> asyncio.Future[Added]:
+        """The future ends with Added, JobDataError, or QueueUnavailableError."""
+        future: asyncio.Future[Added] = asyncio.get_running_loop().create_future()
+        self._pending.append(_Pending(job_id, packed, deduplication_id, future))
+        if self._flusher is None:
+            self._flusher = asyncio.create_task(self._flush(), name="queue-adder")
+        return future
+
+    async def aclose(self) -> None:
+        """Waits for what was submitted, then closes the link."""
+        while self._flusher is not None:
+            await asyncio.wait([self._flusher])
+        await self._link.aclose()
+
+    async def _flush(self) -> None:
+        try:
+            while self._pending:
+                batch = [self._pending.popleft() for _ in range(min(len(self._pending), BATCH))]
+                try:
+                    await self._send(batch)
+                except BaseException as error:
+                    for item in batch:
+                        if not item.future.done():
+                            item.future.set_exception(_as_error(error))
+                    if not isinstance(error, Exception):
+                        raise
+        finally:
+            self._flusher = None
+            while self._pending:  # only when cancelled
+                item = self._pending.popleft()
+                item.future.set_exception(QueueUnavailableError("the queue was closed before the add"))
+
+    async def _send(self, batch: Sequence[_Pending]) -> None:
+        receipt = self._keys.receipt(secrets.token_hex(8))
+        packed = [
+            command("MULTI"),
+            command("SET", receipt, "1", "EX", _RECEIPT_SECONDS),
+            *[item.packed for item in batch],
+            command("EXEC"),
+        ]
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_s
+        in_doubt = False
+        pause = 0.02
+        replies: Any
+        while True:
+            try:
+                if in_doubt and await self._link.call(command("EXISTS", receipt)):
+                    replies = await self._replies_after_the_fact(batch)
+                    break
+                replies = (await self._link.execute(packed))[-1]  # of EXEC
+                break
+            except LinkLostError:
+                in_doubt = True
+                if loop.time() + pause > deadline:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+        if isinstance(replies, RedisError):
+            raise replies
+        await self._settle(batch, replies[1:])
+
+    async def _replies_after_the_fact(self, batch: Sequence[_Pending]) -> list[Any]:
+        """The batch took effect, its replies are lost: ask who holds each deduplication id."""
+        holders = [
+            command("GET", self._keys.deduplication(item.deduplication_id)) if item.deduplication_id else None
+            for item in batch
+        ]
+        found = iter(await self._link.execute([ask for ask in holders if ask is not None]))
+        return ["OK", *[(next(found) if ask is not None else None) or item.job_id
+                        for item, ask in zip(batch, holders, strict=True)]]  # fmt: skip
+
+    async def _settle(self, batch: Sequence[_Pending], replies: Sequence[Any]) -> None:
+        unknown = [
+            item for item, reply in zip(batch, replies, strict=True) if isinstance(reply, NoScriptError)
+        ]
+        if unknown:
+            scripts = load_scripts()
+            await self._link.load_scripts([scripts[name].source for name in _ADD_SCRIPTS])
+        for item, reply in zip(batch, replies, strict=True):
+            if item.future.done() or isinstance(reply, NoScriptError):
+                continue  # the caller went away, or see below
+            if isinstance(reply, RedisError):
+                item.future.set_exception(_as_error(reply))
+            elif isinstance(reply, int) and reply < 0:
+                item.future.set_exception(JobDataError(f"the queue refused the job (code {reply})"))
+            else:
+                item.future.set_result(Added(str(reply), str(reply) != item.job_id))
+        if unknown:
+            await self._send(unknown)
+
+
+def _as_error(error: BaseException) -> Exception:
+    if isinstance(error, QueueUnavailableError):
+        return error
+    return QueueUnavailableError(f"the job could not be added: {error}")

@@ -1,0 +1,149 @@
+"""Running processors: one task per job, a hard timeout on each, a verdict at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from mediascrape.errors import AttemptTimeoutError, JobCancelledError, JobDataError, JobStalledError
+from mediascrape.queue import outcome
+from mediascrape.queue.job import Job
+from mediascrape.queue.outcome import HandedBack, Lost, Verdict
+from mediascrape.queue.slots import ClosingError, JobContext, LockLostError, Slot, WorkerCounters
+
+Processor = Callable[[Job, JobContext], Awaitable[object]]
+#: Least time between two looks at the deadlines, so that thousands of attempts that began within
+#: one such time share a timer.
+_SWEEP_S = 0.02
+
+
+class Attempts:
+    """Starts attempts and sees to it that each ends in exactly one verdict, whatever it does.
+
+    on_end: called with the slot once its verdict stands.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        make_context: Callable[[Job], JobContext],
+        on_end: Callable[[Slot], None],
+        counters: WorkerCounters,
+        *,
+        timeout_ms: int | None,
+        cancel_grace_s: float,
+    ) -> None:
+        self._processor = processor
+        self._make_context = make_context
+        self._on_end = on_end
+        self._counters = counters
+        self._timeout_s = None if timeout_ms is None else timeout_ms / 1000
+        self._timeout_ms = timeout_ms
+        self._cancel_grace_s = cancel_grace_s
+        #: (when, generation, slot) in order of time: every attempt has the same timeout.
+        self._deadlines: deque[tuple[float, int, Slot]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, slot: Slot, job: Job) -> None:
+        """Begin an attempt, or end the job unrun when it must not be run."""
+        slot.job = job
+        unfit = _unfit(job)
+        if unfit is not None:
+            slot.verdict = unfit
+            self._on_end(slot)
+            return
+        loop = asyncio.get_running_loop()
+        slot.started_at = now = loop.time()
+        slot.task = loop.create_task(self._attempt(slot, job, slot.generation))
+        if self._timeout_s is not None:
+            self._deadlines.append((now + self._timeout_s, slot.generation, slot))
+            if self._timer is None:
+                self._arm(loop)
+
+    def cancel(self, slot: Slot, reason: BaseException) -> None:
+        """Cancel a running attempt; `reason` decides its verdict unless it completes after all. A
+        processor that does not end within the grace is left behind."""
+        if slot.task is None or slot.verdict is not None or slot.reason is not None:
+            return
+        slot.reason = reason
+        slot.task.cancel()
+        asyncio.get_running_loop().call_later(
+            self._cancel_grace_s, self._leave_behind_if_running, slot, slot.generation
+        )
+
+    def leave_behind(self, slot: Slot) -> None:
+        """End the attempt's job although its task goes on; the task's end will be ignored."""
+        if slot.task is None or slot.verdict is not None or slot.job is None:
+            return
+        slot.task = None
+        slot.generation += 1
+        slot.verdict = self._judge(slot, slot.job, asyncio.CancelledError())
+        self._on_end(slot)
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._deadlines.clear()
+
+    async def _attempt(self, slot: Slot, job: Job, generation: int) -> None:
+        try:
+            value = await self._processor(job, self._make_context(job))
+            verdict = outcome.judge_result(job, value, random.random)
+        except BaseException as error:  # noqa: BLE001  whatever a job does, it hurts only itself
+            verdict = self._judge(slot, job, error) if slot.generation == generation else Lost()
+        if slot.generation == generation:
+            slot.task = None
+            slot.verdict = verdict
+            self._on_end(slot)
+
+    def _judge(self, slot: Slot, job: Job, error: BaseException) -> Verdict:
+        reason = slot.reason
+        if isinstance(reason, LockLostError):
+            return Lost()
+        if isinstance(reason, ClosingError):
+            return HandedBack()
+        return outcome.judge_error(job, error if reason is None else reason, random.random)
+
+    def _leave_behind_if_running(self, slot: Slot, generation: int) -> None:
+        if slot.generation == generation:
+            self.leave_behind(slot)
+
+    # --- deadlines ----------------------------------------------------------------------------
+
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_at(max(self._deadlines[0][0], loop.time() + _SWEEP_S), self._sweep)
+
+    def _sweep(self) -> None:
+        """Cancel what is overdue; forget, without cost to anyone, what has ended meanwhile."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        deadlines = self._deadlines
+        self._timer = None
+        while deadlines:
+            when, generation, slot = deadlines[0]
+            running = slot.generation == generation and slot.task is not None
+            if running and when > now:
+                break
+            deadlines.popleft()
+            if running:
+                self._counters.timed_out += 1
+                self.cancel(slot, AttemptTimeoutError(f"the attempt took longer than {self._timeout_ms} ms"))
+        if deadlines:
+            self._arm(loop)
+
+
+def cancelled_by_request() -> JobCancelledError:
+    """The reason of a cancel that someone asked for."""
+    return JobCancelledError("cancelled on request")
+
+
+def _unfit(job: Job) -> Verdict | None:
+    """BullMQ leaves it to the worker to fail a job that stalled too often (`defa`)."""
+    if job.deferred_failure is not None:
+        return outcome.fail_unrun(job, JobStalledError(job.deferred_failure))
+    if job.malformed is not None:
+        return outcome.fail_unrun(job, JobDataError(job.malformed))
+    return None

@@ -1,0 +1,366 @@
+"""Round trips of a worker: claims and finishes, many at a time, each with exactly one effect.
+
+A slot goes round: idle -> claiming -> running -> done -> finishing, and from there, when the
+finish brought the next job along, straight to running again. Nothing here costs more when more
+jobs are in flight: a round trip touches only the slots it is about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from redis.exceptions import RedisError
+
+from mediascrape.queue.attempts import Attempts
+from mediascrape.queue.job import Job
+from mediascrape.queue.link import Link, LinkLostError
+from mediascrape.queue.outcome import Completed, Failed, HandedBack, Lost, Postponed, Retry
+from mediascrape.queue.recovery import Recovery
+from mediascrape.queue.scripts import ClaimOptions, Delay, Finish, QueueScripts
+from mediascrape.queue.slots import Observer, Slot, WorkerCounters, WorkerOptions
+
+log = logging.getLogger(__name__)
+
+#: A finish the server refuses this often (out of memory, read-only) is given up; the lock then
+#: expires and another worker takes the job.
+_MAX_TRIES = 20
+_REFUSED_PAUSE_S = 0.25
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch, as the wire's timestamps are."""
+    return time.time_ns() // 1_000_000
+
+
+class Pump:
+    """Holds the slots and keeps as many busy as `concurrency` allows.
+
+    Whoever watches for work is told by `empty` that claims found nothing, with `due_ms` and
+    `limited_until` saying when to look again, and calls `look` then.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        scripts: QueueScripts,
+        recovery: Recovery,
+        options: WorkerOptions,
+        counters: WorkerCounters,
+        *,
+        worker_id: str,
+        observer: Observer | None,
+    ) -> None:
+        self._link = link
+        self._scripts = scripts
+        self._recovery = recovery
+        self._options = options
+        self._counters = counters
+        self._observer = observer
+        self._worker_id = worker_id
+        self._claim = ClaimOptions(
+            options.lock_duration_ms, options.worker_name, options.limiter_max, options.limiter_duration_ms
+        )
+        self._concurrency = options.concurrency
+        self._slot_count = 0
+        self._idle: list[Slot] = []
+        self._done: deque[Slot] = deque()
+        self._busy = 0
+        self._refused = False
+        #: How many claims the next round trip may hold: doubles while all hit, 0 after a miss.
+        self._want = 1
+        self._wake = asyncio.Event()
+
+        self.running: dict[str, Slot] = {}
+        self.attempts: Attempts | None = None
+        #: Set while claims find nothing; `look` clears it.
+        self.empty = asyncio.Event()
+        #: When the next delayed job is due (ms since the epoch), 0 when none is known.
+        self.due_ms = 0
+        #: Until when (loop time) the queue's rate limit forbids claims.
+        self.limited_until = 0.0
+        self.stopping = False
+        #: Set when stopping and every job has been reported.
+        self.drained = asyncio.Event()
+
+    @property
+    def concurrency(self) -> int:
+        return self._concurrency
+
+    @concurrency.setter
+    def concurrency(self, value: int) -> None:
+        self._concurrency = max(value, 1)
+        if not self.empty.is_set():
+            self._want = max(self._want, 1)
+            self._wake.set()
+
+    def look(self) -> None:
+        """There may be work: try a claim."""
+        self.empty.clear()
+        self._want = max(self._want, 1)
+        self._wake.set()
+
+    def ended(self, slot: Slot) -> None:
+        """A slot's verdict stands: report it with the next round trip."""
+        self._done.append(slot)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Claim no more; `drained` is set once nothing is in flight."""
+        self.stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until stopped and drained."""
+        while True:
+            claims = self._claims()
+            if not claims and not self._done:
+                if self.stopping and not self._busy:
+                    self.drained.set()
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            finishing = [self._done.popleft() for _ in range(min(len(self._done), self._options.batch))]
+            claiming = [self._take_slot() for _ in range(claims)]
+            await self._round_trip(finishing, claiming)
+            if self._refused:
+                self._refused = False
+                await asyncio.sleep(_REFUSED_PAUSE_S)
+
+    # --- composing ----------------------------------------------------------------------------
+
+    def _claims(self) -> int:
+        if self.stopping or not self._want or self._busy >= self._concurrency:
+            return 0
+        if self._is_limited():
+            self._want = 0
+            self.empty.set()
+            return 0
+        return min(self._concurrency - self._busy, self._want, self._options.batch)
+
+    def _is_limited(self) -> bool:
+        return self.limited_until > 0 and self.limited_until > asyncio.get_running_loop().time()
+
+    def _take_slot(self) -> Slot:
+        self._busy += 1
+        if self._idle:
+            return self._idle.pop()
+        self._slot_count += 1
+        token = f"{self._worker_id}:{self._slot_count}"
+        return Slot(token, self._scripts.claim_options(token, self._claim))
+
+    def _free(self, slot: Slot) -> None:
+        slot.clear()
+        self._busy -= 1
+        self._idle.append(slot)
+
+    def _pack_finish(self, slot: Slot, now: int, *, fetch_next: bool) -> bytes:
+        job, verdict = slot.job, slot.verdict
+        assert job is not None
+        slot.fetching = fetch_next
+        match verdict:
+            case Completed():
+                finish = Finish(
+                    slot.token, verdict.value,
+                    job.opts.remove_on_complete or self._options.remove_on_complete,
+                    job.opts.attempts, metrics_size=self._options.metrics_points,
+                )  # fmt: skip
+            case Failed():
+                finish = Finish(
+                    slot.token, verdict.reason, job.opts.remove_on_fail or self._options.remove_on_fail,
+                    job.opts.attempts, failed=True, metrics_size=self._options.metrics_points,
+                    packed_fields=verdict.packed_fields,
+                )  # fmt: skip
+            case Retry(delay_ms=delay) if delay > 0:
+                again = Delay(slot.token, delay, packed_fields=verdict.packed_fields)
+                return self._scripts.move_to_delayed(
+                    job.id, again, now, fetch_next=fetch_next, claim=self._claim
+                )
+            case Postponed():
+                again = Delay(slot.token, verdict.delay_ms, skip_attempt=True)
+                return self._scripts.move_to_delayed(
+                    job.id, again, now, fetch_next=fetch_next, claim=self._claim
+                )
+            case Retry():
+                slot.fetching = False
+                return self._scripts.retry_job(
+                    job.id, slot.token, now, lifo=job.opts.lifo, packed_fields=verdict.packed_fields
+                )
+            case _:
+                slot.fetching = False
+                return self._scripts.hand_back(job.id, slot.token)
+        return self._scripts.move_to_finished(job.id, finish, now, fetch_next=fetch_next, claim=self._claim)
+
+    # --- one round trip -----------------------------------------------------------------------
+
+    async def _round_trip(self, finishing: list[Slot], claiming: list[Slot]) -> None:
+        lost = [slot for slot in finishing if isinstance(slot.verdict, Lost)]
+        for slot in lost:
+            self._settle(slot)
+        finishing = [slot for slot in finishing if slot.verdict is not None]
+        now = now_ms()
+        spare = self._concurrency - self._busy  # negative after the limit was lowered
+        packed = []
+        for slot in finishing:
+            fetch_next = not self.stopping and spare >= 0 and not self._is_limited()
+            spare += not fetch_next
+            packed.append(self._pack_finish(slot, now, fetch_next=fetch_next))
+        packed += [self._scripts.move_to_active(now, slot.claim_options) for slot in claiming]
+        try:
+            replies = await self._link.execute(packed)
+        except LinkLostError as error:
+            known = len(error.replies)
+            self._apply(finishing, claiming, error.replies)
+            await self._recover(finishing[known:], claiming[max(known - len(finishing), 0) :])
+        else:
+            self._apply(finishing, claiming, replies)
+        self._counters.round_trips += 1
+
+    def _apply(self, finishing: Sequence[Slot], claiming: Sequence[Slot], replies: Sequence[Any]) -> None:
+        """Replies in the order of the commands; there may be fewer."""
+        for slot, reply in zip(finishing, replies, strict=False):
+            self._on_finish(slot, reply)
+        hits = 0
+        claims = list(zip(claiming, replies[len(finishing) :], strict=False))
+        for slot, reply in claims:
+            hits += self._on_claim(slot, reply)
+        if claims:
+            if hits == len(claims):
+                self._want = min(max(self._want, 1) * 2, self._options.batch)
+            else:
+                self._nothing_there()
+
+    def _nothing_there(self) -> None:
+        self._want = 0
+        self.empty.set()
+
+    def _on_claim(self, slot: Slot, reply: Any) -> bool:
+        if isinstance(reply, list) and reply[0]:
+            self._start(slot, reply[1], reply[0])
+            return True
+        self._free(slot)
+        if isinstance(reply, RedisError):
+            log.warning("the queue refused a claim: %s", reply)
+        elif isinstance(reply, list):
+            self._note(reply)
+        return False
+
+    def _note(self, reply: Sequence[Any]) -> None:
+        """`[0, 0, ms the limit lasts, ms when the next delayed job is due]`."""
+        if len(reply) > 3:
+            if reply[2] and reply[2] > 0:
+                self.limited_until = asyncio.get_running_loop().time() + reply[2] / 1000
+            self.due_ms = int(float(reply[3] or 0))
+
+    def _on_finish(self, slot: Slot, reply: Any) -> None:
+        if isinstance(reply, RedisError):
+            self._on_refused(slot, reply)
+            return
+        code = reply if isinstance(reply, int) and not isinstance(slot.verdict, HandedBack) else 0
+        fetching = slot.fetching
+        if code < 0 or (isinstance(reply, int) and reply < 0):
+            self._counters.lost += 1
+            log.warning("job %s was no longer ours when it ended (code %s)", slot.job and slot.job.id, reply)
+        else:
+            self._report(slot)
+        next_job = reply if isinstance(reply, list) and reply[0] else None
+        if next_job is None:
+            self._settle(slot)
+            if isinstance(reply, list):
+                self._note(reply)
+            if fetching and code >= 0:
+                self._nothing_there()
+            elif not self.empty.is_set():
+                self._want = max(self._want, 1)
+        else:
+            self._forget(slot)
+            slot.clear()
+            self._start(slot, next_job[1], next_job[0])
+
+    def _on_refused(self, slot: Slot, error: RedisError) -> None:
+        slot.tries += 1
+        log.warning("the queue refused the end of job %s: %s", slot.job and slot.job.id, error)
+        if slot.tries < _MAX_TRIES:
+            self._refused = True
+            self._done.append(slot)
+        else:
+            self._counters.lost += 1
+            self._settle(slot)
+
+    def _start(self, slot: Slot, job_id: str, flat: Sequence[str]) -> None:
+        job = Job.from_wire(job_id, flat)
+        slot.locked_at = asyncio.get_running_loop().time()
+        self._counters.claimed += 1
+        self.running[job_id] = slot
+        assert self.attempts is not None
+        self.attempts.start(slot, job)
+
+    def _settle(self, slot: Slot) -> None:
+        self._forget(slot)
+        self._free(slot)
+
+    def _forget(self, slot: Slot) -> None:
+        if slot.job is not None and self.running.get(slot.job.id) is slot:
+            del self.running[slot.job.id]
+
+    def _report(self, slot: Slot) -> None:
+        job, verdict, counters = slot.job, slot.verdict, self._counters
+        assert job is not None
+        seconds = asyncio.get_running_loop().time() - slot.started_at if slot.started_at else 0.0
+        try:
+            match verdict:
+                case Completed():
+                    counters.completed += 1
+                    if self._observer is not None:
+                        self._observer.on_completed(job, seconds)
+                case Failed():
+                    counters.failed += 1
+                    if self._observer is not None:
+                        self._observer.on_failed(job, verdict.error, seconds)
+                case Retry():
+                    counters.retried += 1
+                    if self._observer is not None:
+                        self._observer.on_retry(job, verdict.error, verdict.delay_ms)
+                case Postponed():
+                    counters.postponed += 1
+                case HandedBack():
+                    counters.handed_back += 1
+        except Exception:
+            log.exception("an observer failed")
+
+    # --- after a lost connection --------------------------------------------------------------
+
+    async def _recover(self, finishing: Sequence[Slot], claiming: Sequence[Slot]) -> None:
+        """Find out what took effect, however long the server is away."""
+        self._counters.reconnects += 1
+        tokens = {slot.token: slot for slot in claiming}
+        tokens |= {slot.token: slot for slot in finishing if slot.fetching}
+        pause = 0.05
+        while True:
+            try:
+                findings = await self._recovery.look_into(finishing, tokens.keys(), self.running)
+                break
+            except (LinkLostError, RedisError) as error:
+                log.warning("the queue cannot be reached: %s", error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+        for slot in findings.resend:
+            self._done.append(slot)
+        for slot in findings.settled:
+            self._report(slot)
+            if slot.token in findings.adopted:
+                self._forget(slot)
+                slot.clear()
+            else:
+                self._settle(slot)
+        for token, (job_id, flat) in findings.adopted.items():
+            self._start(tokens[token], job_id, flat)
+        for slot in claiming:
+            if slot.token not in findings.adopted:
+                self._free(slot)
+        self.look()

@@ -1,0 +1,359 @@
+"""The producer's and the operator's side of the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from mediascrape.errors import JobDataError, JobNotFoundError, JobStateError, QueueUnavailableError
+from mediascrape.queue.adding import Added, Adder, JobIds
+from mediascrape.queue.job import Job, JobOptions, NewJob
+from mediascrape.queue.keys import QueueKeys
+from mediascrape.queue.link import Link, LinkLostError
+from mediascrape.queue.scripts import QueueScripts, command, encode_json
+
+State = Literal["waiting", "active", "prioritized", "delayed", "completed", "failed", "waiting-children"]
+STATES: tuple[State, ...] = (
+    "waiting", "active", "prioritized", "delayed", "completed", "failed", "waiting-children",
+)  # fmt: skip
+#: Jobs are packed and sent this many at a time, so that a huge list is never in memory twice.
+_CHUNK = 2048
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch, as the wire's timestamps are."""
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Finished jobs per minute, newest first; `count` is the total ever."""
+
+    count: int
+    points: list[int]
+
+
+class Queue:
+    """One BullMQ queue. Needs a client with `decode_responses=True`; uses one connection of it.
+
+    defaults: options of jobs that are added without any.
+    patience_s: how long a call waits for an unreachable server before QueueUnavailableError.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        name: str = "media-scrape",
+        prefix: str = "bull",
+        defaults: JobOptions | None = None,
+        *,
+        patience_s: float = 10.0,
+        max_events: int = 10_000,
+        version: str = "mediascrape",
+    ) -> None:
+        self.keys = QueueKeys(name, prefix)
+        self.defaults = defaults or JobOptions()
+        self._scripts = QueueScripts(self.keys)
+        self._link = Link(redis)
+        self._patience_s = patience_s
+        self._meta = {"opts.maxLenEvents": str(max_events), "version": version}
+        self._adder = Adder(Link(redis), self.keys, patience_s=patience_s)
+        self._ids = JobIds()
+
+    @property
+    def name(self) -> str:
+        return self.keys.name
+
+    async def open(self) -> None:
+        """Write the queue's description, as Node's Queue does; one already there stays."""
+        await self._run(
+            [command("HSETNX", self.keys.meta, field, value) for field, value in self._meta.items()]
+        )
+
+    async def aclose(self) -> None:
+        await self._adder.aclose()
+        await self._link.aclose()
+
+    # --- adding -----------------------------------------------------------------------------
+
+    async def add(self, name: str, data: Any, options: JobOptions | None = None) -> Added:
+        """Add one job; concurrent calls share round trips.
+
+        Raises JobDataError when `data` is not JSON, QueueUnavailableError when the server cannot
+        be reached in time (the job may or may not be in the queue then).
+        """
+        return await self._submit(NewJob(name, data, options), now_ms())
+
+    async def add_many(self, jobs: Iterable[NewJob]) -> list[Added]:
+        """Add jobs, many per round trip. The results stand in the order of the jobs.
+
+        Raises as `add`, on the first job that fails; those before it stay added.
+        """
+        added: list[Added] = []
+        waiting: list[asyncio.Future[Added]] = []
+        now = now_ms()
+        for job in jobs:
+            waiting.append(self._submit(job, now))
+            if len(waiting) >= _CHUNK:
+                added.extend(await _all(waiting))
+                waiting.clear()
+                now = now_ms()
+        added.extend(await _all(waiting))
+        return added
+
+    def _submit(self, job: NewJob, now: int) -> asyncio.Future[Added]:
+        options = job.options or self.defaults
+        try:
+            data = encode_json(job.data)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise JobDataError(f"a job's data must be JSON: {error}") from None
+        job_id = options.job_id or self._ids.next(now)
+        timestamp = now if options.timestamp is None else options.timestamp
+        packed = self._scripts.add_job(job_id, job.name, data, options, timestamp)
+        deduplication = options.deduplication
+        return self._adder.submit(job_id, packed, deduplication.id if deduplication else None)
+
+    # --- reading ----------------------------------------------------------------------------
+
+    async def counts(self) -> dict[State, int]:
+        """Jobs by state. Jobs of a paused queue count as waiting."""
+        names = ("wait", "paused", "active", "prioritized", "delayed", "completed", "failed",
+                 "waiting-children")  # fmt: skip
+        wait, paused, *rest = (await self._run([self._scripts.get_counts(names)]))[0]
+        return dict(zip(STATES, (wait + paused, *rest), strict=True))
+
+    async def get_job(self, job_id: str) -> Job | None:
+        """A job with its state, or None when it is not (or no longer) in the queue."""
+        flat, state = await self._run([
+            command("HGETALL", self.keys.job(job_id)), self._scripts.get_state(job_id),
+        ])  # fmt: skip
+        fields = _flat(flat)
+        if not fields:
+            return None
+        job = Job.from_wire(job_id, fields)
+        job.state = state
+        return job
+
+    async def job_state(self, job_id: str) -> State | None:
+        """None when the job is not in the queue."""
+        state = (await self._run([self._scripts.get_state(job_id)]))[0]
+        return None if state == "unknown" else state
+
+    async def list_jobs(
+        self,
+        states: Sequence[State] = STATES,
+        *,
+        start: int = 0,
+        limit: int = 50,
+        oldest_first: bool = False,
+    ) -> list[Job]:
+        """One page of the jobs in `states`, which follow one another in the order given.
+
+        Within a state the order is that in which jobs came into it (for `waiting` the order of
+        adding, for `delayed` of their due time). Pages move when jobs change state in between.
+        """
+        counts = await self.counts()
+        asks: list[tuple[State, bytes]] = []
+        skip, left = start, limit
+        for state in states:
+            size = counts[state]
+            if skip >= size:
+                skip -= size
+                continue
+            if left <= 0:
+                break
+            take = min(left, size - skip)
+            wire = "wait" if state == "waiting" else state
+            asks.append((
+                state, self._scripts.get_jobs(wire, skip, skip + take - 1, oldest_first=oldest_first),
+            ))  # fmt: skip
+            skip, left = 0, left - take
+        replies = await self._run([ask for _, ask in asks])
+        jobs: list[Job] = []
+        for (state, _), reply in zip(asks, replies, strict=True):
+            for job_id, flat in reply[0]:
+                job = Job.from_wire(job_id, _flat(flat))
+                job.state = state
+                jobs.append(job)
+        return jobs
+
+    async def get_logs(self, job_id: str, start: int = 0, end: int = -1) -> list[str]:
+        """Rows a job logged, oldest first."""
+        rows: list[str] = (await self._run([command("LRANGE", self.keys.logs(job_id), start, end)]))[0]
+        return rows
+
+    async def metrics(self, outcome: Literal["completed", "failed"], points: int = 60) -> Metrics:
+        """What workers with metrics switched on have counted."""
+        meta, data, _ = (await self._run([self._scripts.get_metrics(outcome, 0, points - 1)]))[0]
+        return Metrics(int(meta[0] or 0), [int(float(point)) for point in data])
+
+    async def workers(self) -> list[dict[str, str]]:
+        """The connections of all workers of this queue, Node's included, as CLIENT LIST tells."""
+        listing = (await self._run([command("CLIENT", "LIST")]))[0]
+        rows = listing if isinstance(listing, list) else _client_list(str(listing))
+        name = self.keys.client_name
+        return [
+            row for row in rows if row.get("name") == name or row.get("name", "").startswith(f"{name}:w:")
+        ]
+
+    # --- one job ----------------------------------------------------------------------------
+
+    async def retry_job(self, job_id: str, *, state: Literal["failed", "completed"] = "failed") -> None:
+        """Put a finished job back to wait with all its attempts.
+
+        Raises JobNotFoundError, or JobStateError when it is not in `state`.
+        """
+        job = await self.get_job(job_id)
+        if job is None:
+            raise JobNotFoundError(f"job {job_id} is not in the queue")
+        packed = self._scripts.reprocess_job(
+            job_id, failed=state == "failed", lifo=job.opts.lifo, reset_attempts=True
+        )
+        await self._change(packed, job_id, f"is {job.state}, not {state}")
+
+    async def retry_all(self, state: Literal["failed", "completed"] = "failed", batch: int = 1000) -> None:
+        """Put all finished jobs of a state back to wait."""
+        before = now_ms()
+        while (await self._run([self._scripts.move_jobs_to_wait(state, batch, before)]))[0] == 1:
+            pass
+
+    async def remove_job(self, job_id: str) -> None:
+        """Raises JobNotFoundError, or JobStateError while the job runs or belongs to a scheduler."""
+        if not (await self._run([command("EXISTS", self.keys.job(job_id))]))[0]:
+            raise JobNotFoundError(f"job {job_id} is not in the queue")
+        reply = (await self._run([self._scripts.remove_job(job_id)]))[0]
+        if reply == 0:
+            raise JobStateError(f"job {job_id} is running; cancel it first")
+        if reply < 0:
+            raise JobStateError(f"job {job_id} belongs to a schedule; remove the schedule")
+
+    async def promote(self, job_id: str) -> None:
+        """Make a delayed job wait no longer. Raises JobStateError when it is not delayed."""
+        await self._change(self._scripts.promote(job_id), job_id, "is not delayed")
+
+    async def change_delay(self, job_id: str, delay_ms: int) -> None:
+        """Set a delayed job's delay, counted from now."""
+        await self._change(self._scripts.change_delay(job_id, delay_ms, now_ms()), job_id, "is not delayed")
+
+    async def change_priority(self, job_id: str, priority: int, *, lifo: bool = False) -> None:
+        """Set the priority (1 is the most urgent, 0 none, which goes before all)."""
+        priority = JobOptions(priority=priority).priority
+        await self._change(
+            self._scripts.change_priority(job_id, priority, lifo=lifo), job_id, "cannot change"
+        )
+
+    async def update_progress(self, job_id: str, progress: Any) -> None:
+        await self._change(self._scripts.update_progress(job_id, encode_json(progress)), job_id, "is gone")
+
+    async def add_log(self, job_id: str, row: str, keep: int | None = None) -> None:
+        """Append a row to a job's log, keeping the last `keep`."""
+        await self._change(self._scripts.add_log(job_id, row, keep), job_id, "is gone")
+
+    async def cancel_job(self, job_id: str) -> bool:
+        """Ask whichever worker of ours runs the job to cancel it; the attempt fails for good.
+        False when no worker was listening (Node's workers cannot be asked)."""
+        return bool((await self._run([command("PUBLISH", self.keys.cancel, job_id)]))[0])
+
+    # --- the queue ------------------------------------------------------------------------------
+
+    async def pause(self) -> None:
+        """No worker claims jobs until `resume`; running ones go on."""
+        await self._run([self._scripts.pause()])
+
+    async def resume(self) -> None:
+        emit = True
+        while (await self._run([self._scripts.resume(emit=emit)]))[0]:
+            emit = False
+
+    async def is_paused(self) -> bool:
+        return bool((await self._run([command("HEXISTS", self.keys.meta, "paused")]))[0])
+
+    async def drain(self, *, delayed: bool = False) -> None:
+        """Remove all jobs that wait; with `delayed` those not yet due too."""
+        await self._run([self._scripts.drain(delayed=delayed)])
+
+    async def clean(self, state: State, *, grace_ms: int = 0, limit: int = 0) -> list[str]:
+        """Remove jobs that came into a state longer than `grace_ms` ago; the ids removed."""
+        wire = "wait" if state == "waiting" else state
+        before = now_ms() - grace_ms
+        removed: list[str] = (await self._run([self._scripts.clean(wire, before, limit)]))[0]
+        return removed
+
+    async def obliterate(self, *, force: bool = False, batch: int = 1000) -> None:
+        """Remove the queue with all its jobs. Raises JobStateError while jobs are active, unless
+        `force`."""
+        await self.pause()
+        while reply := (await self._run([self._scripts.obliterate(batch, force=force)]))[0]:
+            if reply < 0:
+                raise JobStateError("the queue has active jobs" if reply == -2 else "the queue is not paused")
+
+    async def set_global_concurrency(self, limit: int | None) -> None:
+        """Jobs running at once over all workers; None for no limit."""
+        await self._set_meta({"concurrency": limit})
+
+    async def set_rate_limit(self, jobs: int | None, duration_ms: int = 1000) -> None:
+        """Jobs started per `duration_ms` over all workers; None for no limit."""
+        await self._set_meta({"max": jobs, "duration": None if jobs is None else duration_ms})
+
+    async def _set_meta(self, fields: dict[str, int | None]) -> None:
+        await self._run([
+            command("HDEL", self.keys.meta, field) if value is None
+            else command("HSET", self.keys.meta, field, value)
+            for field, value in fields.items()
+        ])  # fmt: skip
+
+    # --- talking to the server ------------------------------------------------------------------
+
+    async def _run(self, commands: Sequence[bytes]) -> list[Any]:
+        """Run commands that may be run twice. Raises QueueUnavailableError."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_s
+        pause = 0.02
+        while True:
+            try:
+                replies = await self._link.execute(commands)
+            except LinkLostError as error:
+                if loop.time() + pause > deadline:
+                    raise QueueUnavailableError(f"the queue cannot be reached: {error}") from error
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+                continue
+            for reply in replies:
+                if isinstance(reply, RedisError):
+                    raise QueueUnavailableError(f"the queue refused: {reply}") from reply
+            return replies
+
+    async def _change(self, packed: bytes, job_id: str, wrong_state: str) -> None:
+        reply = (await self._run([packed]))[0]
+        if reply == -1:
+            raise JobNotFoundError(f"job {job_id} is not in the queue")
+        if isinstance(reply, int) and reply < 0:
+            raise JobStateError(f"job {job_id} {wrong_state}")
+
+
+async def _all(futures: Sequence[asyncio.Future[Added]]) -> list[Added]:
+    """All results, or the first error after every future has ended."""
+    results = await asyncio.gather(*futures, return_exceptions=True)
+    added: list[Added] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        added.append(result)
+    return added
+
+
+def _flat(reply: Any) -> list[str]:
+    """HGETALL is a flat list from scripts and RESP2, a map in RESP3."""
+    if isinstance(reply, dict):
+        return [part for pair in reply.items() for part in pair]
+    return list(reply)
+
+
+def _client_list(text: str) -> list[dict[str, str]]:
+    return [dict(pair.partition("=")[::2] for pair in line.split(" ")) for line in text.splitlines() if line]

@@ -1,0 +1,369 @@
+"""Calls of BullMQ's Lua scripts: one method per script, with named arguments, giving the packed
+EVALSHA command.
+
+The Lua text is read from the installed `bullmq` package, where it lies as data files
+(`commands/NAME-KEYS.lua`); the package's Python code is not imported. Which KEYS and ARGV a script
+takes is in its head comment. `tests/queue/test_scripts.py` holds the hash of each file these
+calls were written for, so that an upgrade of the package cannot change them unseen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha1
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from hiredis import pack_command
+from msgpack import packb
+
+from mediascrape.errors import ConfigurationError
+from mediascrape.queue.job import JobOptions, Retention
+from mediascrape.queue.keys import QueueKeys
+
+#: The scripts this package calls, as `bullmq` names their files.
+SCRIPTS = (
+    "addDelayedJob-6", "addJobScheduler-11", "addLog-2", "addPrioritizedJob-9", "addStandardJob-9",
+    "changeDelay-4", "changePriority-7", "cleanJobsInSet-3", "drain-5", "extendLocks-1", "getCounts-1",
+    "getJobs-1", "getJobScheduler-1", "getMetrics-2", "getRateLimitTtl-2", "getStateV2-8",
+    "moveJobFromActiveToWait-9", "moveJobsToWait-8", "moveStalledJobsToWait-9", "moveToActive-11",
+    "moveToDelayed-11", "moveToFinished-14", "obliterate-2", "pause-7", "promote-9", "releaseLock-1",
+    "removeJob-2", "removeJobScheduler-3", "reprocessJob-9", "retryJob-11", "updateJobScheduler-12",
+    "updateProgress-3",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One Lua script. `sha` is SHA-1 because that is what EVALSHA takes."""
+
+    name: str
+    source: bytes
+    sha: str
+
+
+@cache
+def load_scripts() -> Mapping[str, Script]:
+    """All scripts by name. Raises ConfigurationError when the `bullmq` package lacks one."""
+    spec = find_spec("bullmq")
+    if spec is None or spec.origin is None:
+        raise ConfigurationError("the Python package bullmq, which carries the queue's scripts, is missing")
+    folder = Path(spec.origin).parent / "commands"
+    scripts = {}
+    for name in SCRIPTS:
+        try:
+            source = (folder / f"{name}.lua").read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"the package bullmq has no script {name}: {error}") from error
+        scripts[name] = Script(name, source, sha1(source, usedforsecurity=False).hexdigest())
+    return scripts
+
+
+@cache
+def scripts_by_sha() -> Mapping[str, Script]:
+    """The same scripts by the digest EVALSHA names them with."""
+    return {script.sha: script for script in load_scripts().values()}
+
+
+def script_of(command: bytes) -> Script | None:
+    """The script that a packed EVALSHA command calls; None for other commands."""
+    start = command.find(b"\r\n$40\r\n", 0, 64)
+    if b"EVALSHA" not in command[:24] or start < 0:
+        return None
+    return scripts_by_sha().get(command[start + 7 : start + 47].decode())
+
+
+def pack(value: object) -> bytes:
+    """MessagePack as the scripts' cmsgpack reads it."""
+    packed: bytes = packb(value, use_bin_type=True)
+    return packed
+
+
+def command(*parts: str | bytes | float) -> bytes:
+    """A plain command, packed for the wire."""
+    packed: bytes = pack_command(parts)  # type: ignore[arg-type]  # the stub forgets long tuples
+    return packed
+
+
+def encode_json(value: Any) -> str:
+    """JSON as Node writes it: no spaces, no NaN. Raises ValueError or TypeError."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimOptions:
+    """What a worker says when it claims. `name` is shown as `processedBy`."""
+
+    lock_duration_ms: int
+    name: str | None = None
+    limiter_max: int | None = None
+    limiter_duration_ms: int | None = None
+
+    def wire(self) -> dict[str, Any]:
+        wire: dict[str, Any] = {"lockDuration": self.lock_duration_ms}
+        if self.name is not None:
+            wire["name"] = self.name
+        if self.limiter_max is not None:
+            wire["limiter"] = {"max": self.limiter_max, "duration": self.limiter_duration_ms or 1000}
+        return wire
+
+
+class QueueScripts:
+    """The scripts bound to one queue's keys. Pure: every method returns bytes to be sent."""
+
+    def __init__(self, keys: QueueKeys) -> None:
+        scripts = load_scripts()
+        self.keys = keys
+        self._sha = {name.partition("-")[0]: script.sha for name, script in scripts.items()}
+        self._keys_of = {name.partition("-")[0]: int(name.partition("-")[2]) for name in scripts}
+
+    def _call(self, name: str, keys: Sequence[str], *argv: str | bytes | float) -> bytes:
+        return command("EVALSHA", self._sha[name], self._keys_of[name], *keys, *argv)
+
+    # --- producers -------------------------------------------------------------------------
+
+    def add_job(self, job_id: str, name: str, data: str, options: JobOptions, timestamp: int) -> bytes:
+        """`data` is JSON. The reply is the id, or another job's id when the deduplication id is
+        taken, or a negative code."""
+        k = self.keys
+        deduplication = options.deduplication
+        head = pack([
+            k.base, job_id, name, timestamp, None, None, None, None,
+            k.deduplication(deduplication.id) if deduplication else None,
+        ])  # fmt: skip
+        opts = options.packed()
+        if options.delay_ms:
+            keys: tuple[str, ...] = (k.marker, k.meta, k.id, k.delayed, k.completed, k.events)
+            return self._call("addDelayedJob", keys, head, data, opts)
+        if options.priority:
+            keys = (
+                k.marker, k.meta, k.id, k.prioritized, k.delayed, k.completed, k.active, k.events, k.pc,
+            )  # fmt: skip
+            return self._call("addPrioritizedJob", keys, head, data, opts)
+        keys = (k.wait, k.paused, k.meta, k.id, k.completed, k.delayed, k.active, k.events, k.marker)
+        return self._call("addStandardJob", keys, head, data, opts)
+
+    # --- workers ----------------------------------------------------------------------------
+
+    def move_to_active(self, now: int, packed_options: bytes) -> bytes:
+        """`packed_options` comes from `claim_options`."""
+        k = self.keys
+        keys = (
+            k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
+            k.pc, k.marker,
+        )  # fmt: skip
+        return self._call("moveToActive", keys, k.base, now, packed_options)
+
+    @staticmethod
+    def claim_options(token: str, options: ClaimOptions) -> bytes:
+        return pack({"token": token, **options.wire()})
+
+    def move_to_finished(
+        self, job_id: str, finish: Finish, now: int, *, fetch_next: bool, claim: ClaimOptions
+    ) -> bytes:
+        k = self.keys
+        outcome = "failed" if finish.failed else "completed"
+        keys = (
+            k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
+            k.pc, k.failed if finish.failed else k.completed, k.job(job_id), k.metrics(outcome), k.marker,
+        )  # fmt: skip
+        options = pack({
+            "token": finish.token,
+            "keepJobs": finish.retention.keep_jobs(),
+            "attempts": finish.attempts,
+            "maxMetricsSize": finish.metrics_size or "",
+            **claim.wire(),
+        })  # fmt: skip
+        return self._call(
+            "moveToFinished", keys, job_id, now, "failedReason" if finish.failed else "returnvalue",
+            finish.value, outcome, "1" if fetch_next else "", k.base, options, finish.packed_fields,
+        )  # fmt: skip
+
+    def move_to_delayed(
+        self, job_id: str, delay: Delay, now: int, *, fetch_next: bool, claim: ClaimOptions
+    ) -> bytes:
+        k = self.keys
+        keys = (
+            k.marker, k.active, k.prioritized, k.delayed, k.job(job_id), k.events, k.meta, k.stalled, k.wait,
+            k.limiter, k.pc,
+        )  # fmt: skip
+        return self._call(
+            "moveToDelayed", keys, k.base, now, job_id, delay.token, delay.delay_ms,
+            "1" if delay.skip_attempt else "0", delay.packed_fields, "1" if fetch_next else "0",
+            self.claim_options(delay.token, claim) if fetch_next else "",
+        )  # fmt: skip
+
+    def retry_job(
+        self, job_id: str, token: str, now: int, *, lifo: bool, packed_fields: bytes = b""
+    ) -> bytes:
+        """Back to wait at once, one attempt used."""
+        k = self.keys
+        keys = (
+            k.active, k.wait, k.paused, k.job(job_id), k.meta, k.events, k.delayed, k.prioritized, k.pc,
+            k.marker, k.stalled,
+        )  # fmt: skip
+        return self._call(
+            "retryJob", keys, k.base, now, "RPUSH" if lifo else "LPUSH", job_id, token, packed_fields
+        )
+
+    def hand_back(self, job_id: str, token: str) -> bytes:
+        """Back to the head of wait, no attempt used."""
+        k = self.keys
+        keys = (
+            k.active, k.wait, k.stalled, k.paused, k.meta, k.limiter, k.prioritized, k.marker, k.events,
+        )  # fmt: skip
+        return self._call("moveJobFromActiveToWait", keys, job_id, token, k.job(job_id))
+
+    def extend_locks(self, job_ids: Sequence[str], tokens: Sequence[str], duration_ms: int) -> bytes:
+        """The reply is the ids whose lock is gone or another's."""
+        k = self.keys
+        return self._call(
+            "extendLocks", (k.stalled,), k.base, pack(list(tokens)), pack(list(job_ids)), duration_ms
+        )
+
+    def release_lock(self, job_id: str, token: str) -> bytes:
+        return self._call("releaseLock", (self.keys.lock(job_id),), token, self.keys.lock(job_id))
+
+    def move_stalled_jobs_to_wait(self, max_stalled_count: int, interval_ms: int, now: int) -> bytes:
+        k = self.keys
+        keys = (
+            k.stalled, k.wait, k.active, k.stalled_check, k.meta, k.paused, k.marker, k.events, k.repeat,
+        )  # fmt: skip
+        return self._call("moveStalledJobsToWait", keys, max_stalled_count, k.base, now, interval_ms)
+
+    # --- one job ----------------------------------------------------------------------------
+
+    def update_progress(self, job_id: str, progress: str) -> bytes:
+        k = self.keys
+        return self._call("updateProgress", (k.job(job_id), k.events, k.meta), job_id, progress)
+
+    def add_log(self, job_id: str, row: str, keep: int | None) -> bytes:
+        k = self.keys
+        return self._call(
+            "addLog", (k.job(job_id), k.logs(job_id)), job_id, row, "" if keep is None else keep
+        )
+
+    def get_state(self, job_id: str) -> bytes:
+        k = self.keys
+        keys = (
+            k.completed, k.failed, k.delayed, k.active, k.wait, k.paused, k.waiting_children, k.prioritized,
+        )  # fmt: skip
+        return self._call("getStateV2", keys, job_id)
+
+    def reprocess_job(self, job_id: str, *, failed: bool, lifo: bool, reset_attempts: bool) -> bytes:
+        """A finished job back to wait; 1, or -1 no such job, -3 not in that state."""
+        k = self.keys
+        keys = (
+            k.job(job_id), k.events, k.failed if failed else k.completed, k.wait, k.meta, k.active, k.marker,
+            k.prioritized, k.pc,
+        )  # fmt: skip
+        reset = "1" if reset_attempts else "0"
+        return self._call(
+            "reprocessJob", keys, job_id, "RPUSH" if lifo else "LPUSH",
+            "failedReason" if failed else "returnvalue", "failed" if failed else "completed", reset, reset,
+        )  # fmt: skip
+
+    def remove_job(self, job_id: str) -> bytes:
+        """1 removed, 0 locked, -8 owned by a scheduler."""
+        k = self.keys
+        return self._call("removeJob", (k.job(job_id), k.repeat), job_id, "1", k.base)
+
+    def promote(self, job_id: str) -> bytes:
+        k = self.keys
+        keys = (
+            k.delayed, k.wait, k.paused, k.meta, k.prioritized, k.active, k.pc, k.events, k.marker,
+        )  # fmt: skip
+        return self._call("promote", keys, k.base, job_id)
+
+    def change_delay(self, job_id: str, delay_ms: int, now: int) -> bytes:
+        k = self.keys
+        return self._call(
+            "changeDelay", (k.delayed, k.meta, k.marker, k.events), delay_ms, now, job_id, k.job(job_id)
+        )
+
+    def change_priority(self, job_id: str, priority: int, *, lifo: bool) -> bytes:
+        k = self.keys
+        keys = (k.wait, k.paused, k.meta, k.prioritized, k.active, k.pc, k.marker)
+        return self._call("changePriority", keys, priority, k.base, job_id, "1" if lifo else "0")
+
+    # --- the queue ------------------------------------------------------------------------------
+
+    def get_counts(self, states: Sequence[str]) -> bytes:
+        return self._call("getCounts", (self.keys.base,), *states)
+
+    def get_jobs(self, state: str, start: int, end: int, *, oldest_first: bool) -> bytes:
+        """`[[id, [field, value, ...]], ...]` for one state, inside a list."""
+        return self._call(
+            "getJobs", (self.keys.base,), start, end, "1" if oldest_first else "0", _BACKFILL, state
+        )
+
+    def pause(self) -> bytes:
+        k = self.keys
+        keys = (k.wait, k.paused, k.meta, k.prioritized, k.events, k.delayed, k.marker)
+        return self._call("pause", keys, "paused", "1")
+
+    def resume(self, *, emit: bool) -> bytes:
+        """The reply counts jobs of a pre-6 `paused` list still to be moved: call until 0."""
+        k = self.keys
+        keys = (k.paused, k.wait, k.meta, k.prioritized, k.events, k.delayed, k.marker)
+        return self._call("pause", keys, "resumed", "1" if emit else "0")
+
+    def clean(self, state: str, before: int, limit: int) -> bytes:
+        """Ids removed: finished (or added) before the time `before`, `limit` 0 for all."""
+        k = self.keys
+        return self._call(
+            "cleanJobsInSet", (k.base + state, k.events, k.repeat), k.base, before, limit, state
+        )
+
+    def drain(self, *, delayed: bool) -> bytes:
+        k = self.keys
+        keys = (k.wait, k.paused, k.delayed, k.prioritized, k.repeat)
+        return self._call("drain", keys, k.base, "1" if delayed else "0")
+
+    def obliterate(self, count: int, *, force: bool) -> bytes:
+        """0 done, 1 call again, -1 not paused, -2 jobs are active."""
+        return self._call("obliterate", (self.keys.meta, self.keys.base), count, "force" if force else "")
+
+    def move_jobs_to_wait(self, state: str, count: int, before: int) -> bytes:
+        """All jobs of a state back to wait, `count` at a time: 1 when more are left."""
+        k = self.keys
+        keys = (k.base, k.events, k.base + state, k.wait, k.paused, k.meta, k.active, k.marker)
+        return self._call("moveJobsToWait", keys, count, before, state)
+
+    def get_metrics(self, outcome: str, start: int, end: int) -> bytes:
+        key = self.keys.metrics(outcome)
+        return self._call("getMetrics", (key, f"{key}:data"), start, end)
+
+    def get_rate_limit_ttl(self) -> bytes:
+        return self._call("getRateLimitTtl", (self.keys.limiter, self.keys.meta), "0")
+
+
+#: How often getJobs may read on to fill a page when ids without a job lie in between.
+_BACKFILL = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of a job. `value` is JSON when completed, the plain reason when failed."""
+
+    token: str
+    value: str
+    retention: Retention
+    attempts: int
+    failed: bool = False
+    metrics_size: int | None = None
+    packed_fields: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """A running job goes back to wait `delay_ms` from now; `skip_attempt` leaves its count."""
+
+    token: str
+    delay_ms: int
+    skip_attempt: bool = False
+    packed_fields: bytes = b""
