@@ -6,60 +6,48 @@ scrapes of a running system are.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from operator import attrgetter
-from typing import Any
+from itertools import compress
+from typing import Any, NamedTuple
 
 import orjson
 
-from .records import ScrapeRecord
+from .records import MediaLike, ScrapeRecord
 
 MAX_INT = 2**31 - 1
 """Largest width or height kept; what exceeds it is no size."""
 
-#: The order is that of `RawItem`, which the backends unpack.
-_fields = attrgetter(
-    "url",
-    "kind",
-    "via",
-    "places",
-    "alt",
-    "title",
-    "width",
-    "height",
-    "mime_type",
-    "flags",
-    "provider",
-    "provider_id",
-)
+Texts = list[str | None]
 
-RawItem = tuple[
-    str,
-    str,
-    str,
-    Collection[str],
-    str | None,
-    str | None,
-    int | None,
-    int | None,
-    str | None,
-    Collection[str],
-    str | None,
-    str | None,
-]
+
+class Columns(NamedTuple):
+    """The items of a page, a column at a time: the cheapest form to build, digest and bind."""
+
+    url: list[str]
+    kind: list[str]
+    via: list[str]
+    places: list[Collection[str]]
+    alt: Texts
+    title: Texts
+    width: list[int | None]
+    height: list[int | None]
+    mime_type: Texts
+    flags: list[Collection[str]]
+    provider: Texts
+    provider_id: Texts
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A record with its items as tuples, each URL once, and their digest.
+    """A record with its items, each URL once, and their digest.
 
-    `raw` is None where the items are as before (not modified, or a failure).
+    `items` is None where they are as before (not modified, or a failure).
     """
 
     record: ScrapeRecord
-    raw: list[RawItem] | None
+    items: Columns | None
     items_hash: bytes
 
 
@@ -71,9 +59,33 @@ def prepare(record: ScrapeRecord) -> Prepared:
     """
     if record.items is None or record.page is None:
         return Prepared(record, None, b"")
-    raw: list[RawItem] = list(map(_fields, record.items))
-    digest = blake2b(orjson.dumps(raw, default=_sorted), digest_size=16).digest()
-    return Prepared(record, raw, digest)
+    columns = _columns(record.items)
+    if len(set(columns.url)) != len(columns.url):
+        columns = _columns(list({item.url: item for item in reversed(record.items)}.values())[::-1])
+    digest = blake2b(orjson.dumps(tuple(columns), default=_sorted), digest_size=16).digest()
+    return Prepared(record, columns, digest)
+
+
+def _columns(items: Sequence[MediaLike]) -> Columns:
+    return Columns(
+        [item.url for item in items],
+        [item.kind for item in items],
+        [item.via for item in items],
+        [item.places for item in items],
+        [item.alt for item in items],
+        [item.title for item in items],
+        [item.width for item in items],
+        [item.height for item in items],
+        [item.mime_type for item in items],
+        [item.flags for item in items],
+        [item.provider for item in items],
+        [item.provider_id for item in items],
+    )
+
+
+def select(columns: Columns, chosen: Sequence[bool]) -> Columns:
+    """The items for which `chosen` is true."""
+    return Columns._make([*compress(column, chosen)] for column in columns)
 
 
 def millis(seconds: float) -> int:
@@ -81,20 +93,36 @@ def millis(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def size_or_none(value: int | None) -> int | None:
-    """A width or height, or None for what can't be one."""
-    return value if value is None or 0 <= value <= MAX_INT else None
+def sizes(values: Iterable[int | None]) -> list[int | None]:
+    """Widths or heights, with None for what can't be one."""
+    return [value if value is None or 0 <= value <= MAX_INT else None for value in values]
 
 
-def words(values: Collection[str]) -> str | None:
-    """Flags or places as one column: blanks between, None for none."""
-    return " ".join(values) if values else None
+def texts(values: Iterable[str | None]) -> Texts:
+    """Texts, with None for empty ones."""
+    return [value or None for value in values]
 
 
-def host_of(url: str) -> str:
-    """Host and port of a normalised URL, without credentials; empty when it has none."""
-    parts = url.split("/", 3)
-    return parts[2].rpartition("@")[2] if len(parts) > 2 else ""
+def words(values: Iterable[Collection[str]]) -> Texts:
+    """Flags of each item as one column: blanks between, None for none."""
+    return [" ".join(sorted(value)) if value else None for value in values]
+
+
+def more_places(values: Iterable[Collection[str]]) -> Texts:
+    """All vias of each item as one column; None where there is but the one that `via` names."""
+    return [" ".join(value) if len(value) > 1 else None for value in values]
+
+
+def hosts_of(urls: Iterable[str]) -> list[str]:
+    """Host and port of normalised URLs, without credentials; empty where there is none."""
+    urls = [*urls]
+    try:
+        hosts = [url.split("/", 3)[2] for url in urls]
+    except IndexError:
+        hosts = [[*url.split("/", 3), "", ""][2] for url in urls]
+    if any("@" in host for host in set(hosts)):
+        return [host.rpartition("@")[2] for host in hosts]
+    return hosts
 
 
 def _sorted(value: Any) -> list[str]:

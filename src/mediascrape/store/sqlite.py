@@ -28,19 +28,20 @@ import apsw
 from mediascrape.errors import StoreUnavailableError
 
 from .backend import Row
-from .bounded import Bounded
 from .migrations import migrations
 from .options import StoreOptions
 from .prepare import Prepared
 from .records import Saved, Validators
+from .sqlite_items import Known, select_in
 from .sqlite_prune import prune_scrapes
-from .sqlite_save import GroupCommit, Known, select_in
+from .sqlite_save import GroupCommit
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
 
 T = TypeVar("T")
 
+_PAGE_SIZE = 4096
 _WAL_PAGES = 2000
 """The log is copied into the database every 8 MB: rarer than SQLite's own 4 MB, since a busy page of
 the index is then copied once for more commits."""
@@ -56,7 +57,7 @@ class SQLiteBackend:
         self._readers = ThreadPoolExecutor(options.readers, "store-read")
         self._thread = threading.local()
         self._connections: list[apsw.Connection] = []
-        self._known = Known(Bounded(options.known_media), Bounded(options.known_media // 8))
+        self._known = Known(options.known_media)
 
     @classmethod
     async def open(cls, path: Path, options: StoreOptions) -> SQLiteBackend:
@@ -106,6 +107,7 @@ class SQLiteBackend:
         options = self._options
         connection = apsw.Connection(str(self._path))
         connection.set_busy_timeout(round(options.busy_timeout * 1000))
+        connection.pragma("page_size", _PAGE_SIZE)  # of a new file; an old one keeps its own
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", options.synchronous)
         connection.pragma("cache_size", -options.cache_kib)

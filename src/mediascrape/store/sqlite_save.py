@@ -7,27 +7,16 @@ rows is the cost, and SQLAlchemy's execution would double it. The caller holds t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import apsw
 
-from .bounded import Bounded
-from .prepare import Prepared, host_of, millis, size_or_none, words
+from .prepare import Prepared, millis
 from .records import Saved, ScrapeRecord
-from .tallies import MEDIA, PAGES, Tallies
+from .sqlite_items import ItemRows, Known, next_id, select_in
+from .tallies import PAGES, Tallies
 
-_IN_CHUNK = 512
-"""Values of one IN list; shorter lists are padded to a power of two, so that few statements exist."""
-
-_INSERT_MEDIA = (
-    "INSERT INTO media (id, host_id, first_page_id, first_seen, kind, url, via, alt, title, width, height,"
-    " mime_type, flags, provider, provider_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
-)
-_INSERT_PAGE_MEDIA = (
-    "INSERT INTO page_media (page_id, position, media_id, via, places, alt, title) VALUES (?,?,?,?,?,?,?)"
-)
 _UPSERT_PAGE = (
     "INSERT INTO pages (id, url, final_url, title, status, etag, last_modified, content_hash, items_hash,"
     " items, first_scraped, last_scraped) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
@@ -56,14 +45,6 @@ ADD_TALLY = (
 
 
 @dataclass(slots=True)
-class Known:
-    """Ids that this process has seen committed; media and hosts are never deleted."""
-
-    media: Bounded[str, int]
-    hosts: Bounded[str, int]
-
-
-@dataclass(slots=True)
 class _Page:
     id: int
     items_hash: bytes
@@ -85,13 +66,8 @@ class GroupCommit:
 
     def __init__(self, connection: apsw.Connection, known: Known) -> None:
         self._db = connection
-        self._known = known
         self._pages: dict[str, _Page] = {}
-        self._media: dict[str, int] = {}
-        self._hosts: dict[str, int] = {}
-        self._media_rows: list[tuple[object, ...]] = []
-        self._page_media_rows: list[tuple[object, ...]] = []
-        self._next_media_id = 0
+        self._items = ItemRows(connection, known)
         self._tallies = Tallies()
 
     def write(self, batch: Sequence[Prepared]) -> list[Saved]:
@@ -99,19 +75,17 @@ class GroupCommit:
         with_page = [p for p in batch if p.record.page is not None]
         self._load_pages(p.record.url for p in with_page)
         changed = self._write_pages(with_page)
-        self._load_media(changed.values())
-        new = {id(p): self._add_items(page_id, p) for page_id, p in changed.items()}
-        self._db.executemany("DELETE FROM page_media WHERE page_id = ?", [(page_id,) for page_id in changed])
-        self._db.executemany(_INSERT_MEDIA, self._media_rows)
-        self._db.executemany(_INSERT_PAGE_MEDIA, self._page_media_rows)
+        for page_id, prepared in changed.items():
+            self._items.add(page_id, prepared)
+        self._items.write(self._tallies)
+        new = {id(p): self._items.new[page_id] for page_id, p in changed.items()}
         saved = self._write_scrapes(batch, new)
         self._db.executemany(ADD_TALLY, self._tallies.rows())
         return saved
 
     def learn(self) -> None:
         """Remember the ids given out; to be called once the transaction is committed."""
-        self._known.media.update(self._media)
-        self._known.hosts.update(self._hosts)
+        self._items.learn()
 
     # --- pages ---
 
@@ -122,20 +96,20 @@ class GroupCommit:
     def _write_pages(self, batch: list[Prepared]) -> dict[int, Prepared]:
         """Insert, update or touch the page of each record; the pages whose items must be replaced."""
         changed: dict[int, Prepared] = {}
-        next_id = self._next_id("pages")
+        new_id = next_id(self._db, "pages")
         for prepared in batch:
             url = prepared.record.url
             page = self._pages.get(url)
             if page is None:
-                page = self._pages[url] = _Page(next_id, b"", 0)
-                next_id += 1
+                page = self._pages[url] = _Page(new_id, b"", 0)
+                new_id += 1
                 self._tallies.add(PAGES, "", 1)
-            elif prepared.raw is None:
+            elif prepared.items is None:
                 self._touch_page(page, prepared.record)
                 continue
-            if prepared.raw is not None and prepared.items_hash != page.items_hash:
+            if prepared.items is not None and prepared.items_hash != page.items_hash:
                 page.items_hash = prepared.items_hash
-                page.items = len({item[0] for item in prepared.raw})
+                page.items = len(prepared.items.url)
                 changed[page.id] = prepared
             self._upsert_page(page, prepared.record)
         return changed
@@ -167,77 +141,6 @@ class GroupCommit:
         assert got is not None
         row = (got.status, got.etag, got.last_modified, millis(record.finished_at), page.id)
         self._db.execute(_TOUCH_PAGE, row)
-
-    # --- media ---
-
-    def _load_media(self, changed: Iterable[Prepared]) -> None:
-        """Ids of the items that exist, from memory or from the table."""
-        missing: list[str] = []
-        known = self._known.media
-        for prepared in changed:
-            for item in prepared.raw or ():
-                url = item[0]
-                media_id = known.get(url)
-                if media_id is None:
-                    missing.append(url)
-                else:
-                    self._media[url] = media_id
-        self._media.update(select_in(self._db, "SELECT url, id FROM media WHERE url IN", missing))
-        self._next_media_id = self._next_id("media")
-
-    def _add_items(self, page_id: int, prepared: Prepared) -> int:
-        """Queue the rows of a page's items; how many of them nobody had seen before."""
-        seen = millis(prepared.record.finished_at)
-        media, media_rows, positions = self._media, self._media_rows, dict[int, tuple[object, ...]]()
-        first_new = self._next_media_id
-        for url, kind, via, places, alt, title, width, height, mime, flags, provider, provider_id in (
-            prepared.raw or ()
-        ):
-            media_id = media.get(url)
-            if media_id is None:
-                media_id = media[url] = self._next_media_id
-                self._next_media_id += 1
-                width, height = size_or_none(width), size_or_none(height)
-                media_rows.append(
-                    (
-                        media_id,
-                        self._host_id(url),
-                        page_id,
-                        seen,
-                        kind,
-                        url,
-                        via,
-                        alt,
-                        title,
-                        width,
-                        height,
-                        mime,
-                        words(flags),
-                        provider,
-                        provider_id,
-                    )
-                )
-                self._tallies.add(MEDIA, kind, 1)
-                alt = title = None
-            elif media_id in positions:
-                continue
-            else:
-                alt, title = alt or "", title or ""
-            more = words(places) if len(places) > 1 else None
-            positions[media_id] = (page_id, len(positions), media_id, via, more, alt, title)
-        self._page_media_rows.extend(positions.values())
-        return self._next_media_id - first_new
-
-    def _host_id(self, url: str) -> int:
-        host = host_of(url)
-        host_id = self._hosts.get(host) or self._known.hosts.get(host)
-        if host_id is None:
-            host_id = self._db.execute("SELECT id FROM hosts WHERE name = ?", (host,)).get
-            if host_id is None:
-                self._db.execute("INSERT INTO hosts (name) VALUES (?)", (host,))
-                host_id = self._db.last_insert_rowid()
-        self._hosts[host] = host_id
-        return host_id
 
     # --- scrapes ---
 
@@ -278,18 +181,3 @@ class GroupCommit:
                 millis(record.finished_at),
             ),
         )
-
-    # --- plumbing ---
-
-    def _next_id(self, table: str) -> int:
-        return 1 + (self._db.execute(f"SELECT max(id) FROM {table}").get or 0)  # noqa: S608
-
-
-def select_in(db: apsw.Connection, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:
-    """Rows of `query IN (values)`, in as many statements as it takes."""
-    wanted = list(dict.fromkeys(values))
-    for start in range(0, len(wanted), _IN_CHUNK):
-        chunk = wanted[start : start + _IN_CHUNK]
-        size = 1 << (len(chunk) - 1).bit_length()
-        chunk += chunk[-1:] * (size - len(chunk))
-        yield from db.execute(f"{query} ({','.join('?' * size)})", chunk)
