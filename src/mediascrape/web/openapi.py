@@ -1,0 +1,145 @@
+"""The OpenAPI document: FastAPI's, and what it cannot see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from mediascrape.web import ingest
+from mediascrape.web.models import IngestAnswer, ProblemDocument
+from mediascrape.web.problems import MEDIA_TYPE
+
+DESCRIPTION = """\
+Page URLs in; every image, video, audio file and embed on those pages out.
+
+Programs send `Authorization: Bearer <MEDIASCRAPE_TOKEN>` (none is needed on loopback where no token
+is configured). Lists are paged by cursor: pass `next_cursor` of the page before. Errors are problem
+documents by RFC 9457 with a stable `code`.
+"""
+_REFS = "#/components/schemas/{model}"
+
+
+def install(app: FastAPI, version: str) -> None:
+    """Make `app.openapi()` give the whole document."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _build(app, version)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _build(app: FastAPI, version: str) -> dict[str, Any]:
+    document = get_openapi(
+        title="mediascrape",
+        version=version,
+        description=DESCRIPTION,
+        routes=app.routes,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        tags=[
+            {"name": "media", "description": "What was found."},
+            {"name": "batches", "description": "What one call submitted together."},
+            {"name": "jobs", "description": "Jobs in the queue, one by one."},
+            {"name": "queue", "description": "The queue as a whole."},
+            {"name": "health", "description": "For supervisors."},
+        ],
+    )
+    _, extra = models_json_schema(
+        [
+            (ingest.IngestRequest, "validation"),
+            (IngestAnswer, "serialization"),
+            (ProblemDocument, "serialization"),
+        ],
+        ref_template=_REFS,
+    )
+    document["components"]["schemas"].update(extra["$defs"])
+    document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    document["security"] = [{"token": []}, {}]
+    document["paths"] = {ingest.PATH: {"post": _ingest_operation()}, **document["paths"]}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            _describe_problems(operation)
+    for unused in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(unused, None)
+    return document
+
+
+def _json(model: str, media_type: str = "application/json", **more: Any) -> dict[str, Any]:
+    return {media_type: {"schema": {"$ref": _REFS.format(model=model)}, **more}}
+
+
+def _ingest_operation() -> dict[str, Any]:
+    return {
+        "tags": ["media"],
+        "operationId": "ingest",
+        "summary": "Submit page URLs",
+        "description": "All are queued in one batch. A bad URL is reported and hurts no other.",
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+                "description": "A request sent again with the same key and body has no second effect "
+                "and gets the first answer.",
+            }
+        ],
+        "requestBody": {"required": True, "content": _json("IngestRequest")},
+        "responses": {
+            "202": {
+                "description": "Queued.",
+                "content": _json(
+                    "IngestAnswer",
+                    example={
+                        "batch_id": "019d1c7f20aa5be1c9d80f64",
+                        "queued": 1,
+                        "duplicates": 0,
+                        "rejected": [
+                            {"url": "ftp://x/", "reason": "unsupported_scheme: only http and https"}
+                        ],
+                        "jobs": [{"id": "m8x2k1", "url": "https://example.org/", "duplicate": False}],
+                    },
+                ),
+            },
+            **{str(status): {} for status in (409, 413, 415, 422)},
+        },
+    }
+
+
+#: Any route may answer with these, by the gate in front of it or by the services behind.
+_EVERYWHERE = ("401", "403", "421", "429", "503")
+_MEANINGS = {
+    "401": "A valid token is needed.",
+    "403": "Not allowed for this token, or sent by another site.",
+    "404": "There is none.",
+    "409": "Not possible in its present state.",
+    "413": "Too long, or too many URLs.",
+    "415": "Not JSON.",
+    "421": "Not a host of this service.",
+    "422": "The request is not valid.",
+    "429": "Too many requests.",
+    "503": "Queue or store are out of reach.",
+}
+
+
+def _describe_problems(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    paths = [parameter for parameter in operation.get("parameters", ()) if parameter["in"] == "path"]
+    if paths:
+        responses.setdefault("404", {})
+    if operation.get("requestBody") or operation.get("parameters"):
+        responses.setdefault("422", {})
+    if operation.get("requestBody"):
+        responses.setdefault("413", {})
+    for status in _EVERYWHERE:
+        responses.setdefault(status, {})
+    for status, meaning in _MEANINGS.items():
+        if status in responses:
+            responses[status] = {
+                "description": meaning,
+                "content": _json("ProblemDocument", MEDIA_TYPE),
+            }

@@ -1,0 +1,79 @@
+"""Serving: uvicorn in our own event loop, beside the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from mediascrape.errors import ConfigurationError
+from mediascrape.settings import Settings
+
+#: Connections that may wait to be accepted: thousands of clients may come in one instant.
+_BACKLOG = 4096
+#: Time for requests in flight (and open event streams) to end when the service stops.
+_GRACE_S = 5
+
+
+@contextlib.asynccontextmanager
+async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[str]:
+    """Serve `app` until the context is left; gives the address as a URL.
+
+    Signals stay with the caller. Raises ConfigurationError when the address cannot be bound.
+    """
+    listener = _bind(settings.host, settings.port)
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies) or None,
+            timeout_graceful_shutdown=_GRACE_S,
+            backlog=_BACKLOG,
+        )
+    )
+    task = asyncio.create_task(server.serve([listener]), name="web-server")
+    try:
+        yield url_of(listener)
+    finally:
+        server.should_exit = True
+        await task
+        listener.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn takes SIGINT and SIGTERM for itself; here the service stops in its own order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]
+        yield
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """`http://127.0.0.1:8000`, the port as bound."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
