@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -10,13 +11,25 @@ from collections.abc import Awaitable, Callable
 from mediascrape.errors import AttemptTimeoutError, JobCancelledError, JobDataError, JobStalledError
 from mediascrape.queue import outcome
 from mediascrape.queue.job import Job
-from mediascrape.queue.outcome import HandedBack, Lost, Verdict
+from mediascrape.queue.outcome import Failed, HandedBack, Lost, Verdict
 from mediascrape.queue.slots import ClosingError, JobContext, LockLostError, Slot, WorkerCounters
 
 Processor = Callable[[Job, JobContext], Awaitable[object]]
+#: Awaited before a job is failed for good, so that its end can be recorded elsewhere first.
+BeforeFailing = Callable[[Job, BaseException], Awaitable[None]]
+#: Awaited with a job that has failed for good before the queue is told, so that what keeps track
+#: elsewhere (a database) never knows less than the queue. Runs at least once per failed job.
+FailureRecorder = Callable[[Job, BaseException], Awaitable[None]]
+log = logging.getLogger(__name__)
 #: Least time between two looks at the deadlines, so that thousands of attempts that began within
 #: one such time share a timer.
 _SWEEP_S = 0.02
+#: When a failure could not be recorded, the job comes back after this long.
+_UNRECORDED_DELAY_MS = 5_000
+
+log = logging.getLogger(__name__)
+#: Seconds a failure recorder may take.
+RECORD_TIMEOUT_S = 10.0
 
 
 class Attempts:
@@ -34,8 +47,11 @@ class Attempts:
         *,
         timeout_ms: int | None,
         cancel_grace_s: float,
+        record_failure: FailureRecorder | None = None,
     ) -> None:
         self._processor = processor
+        self._record_failure = record_failure
+        self._recording: set[asyncio.Task[None]] = set()
         self._make_context = make_context
         self._on_end = on_end
         self._counters = counters
@@ -51,8 +67,7 @@ class Attempts:
         slot.job = job
         unfit = _unfit(job)
         if unfit is not None:
-            slot.verdict = unfit
-            self._on_end(slot)
+            self._end(slot, job, unfit)
             return
         loop = asyncio.get_running_loop()
         slot.started_at = now = loop.time()
@@ -65,7 +80,7 @@ class Attempts:
     def cancel(self, slot: Slot, reason: BaseException) -> None:
         """Cancel a running attempt; `reason` decides its verdict unless it completes after all. A
         processor that does not end within the grace is left behind."""
-        if slot.task is None or slot.verdict is not None or slot.reason is not None:
+        if slot.task is None or slot.ending or slot.reason is not None:
             return
         slot.reason = reason
         slot.task.cancel()
@@ -79,8 +94,7 @@ class Attempts:
             return
         slot.task = None
         slot.generation += 1
-        slot.verdict = self._judge(slot, slot.job, asyncio.CancelledError())
-        self._on_end(slot)
+        self._end(slot, slot.job, self._judge(slot, slot.job, asyncio.CancelledError()))
 
     def close(self) -> None:
         if self._timer is not None:
@@ -96,8 +110,28 @@ class Attempts:
             verdict = self._judge(slot, job, error) if slot.generation == generation else Lost()
         if slot.generation == generation:
             slot.task = None
-            slot.verdict = verdict
-            self._on_end(slot)
+            self._end(slot, job, verdict)
+
+    def _end(self, slot: Slot, job: Job, verdict: Verdict) -> None:
+        """The attempt is over: the verdict goes to the queue, a final failure to the recorder first."""
+        if isinstance(verdict, Failed) and self._record_failure is not None:
+            task = asyncio.get_running_loop().create_task(self._record(slot, job, verdict))
+            self._recording.add(task)
+            task.add_done_callback(self._recording.discard)
+            return
+        slot.verdict = verdict
+        self._on_end(slot)
+
+    async def _record(self, slot: Slot, job: Job, verdict: Failed) -> None:
+        assert self._record_failure is not None
+        try:
+            async with asyncio.timeout(RECORD_TIMEOUT_S):
+                await self._record_failure(job, verdict.error)
+        except Exception:
+            # The queue keeps the failed job with its reason; holding it back would lose more.
+            log.exception("the failure of job %s could not be recorded", job.id)
+        slot.verdict = verdict
+        self._on_end(slot)
 
     def _judge(self, slot: Slot, job: Job, error: BaseException) -> Verdict:
         reason = slot.reason
@@ -124,7 +158,7 @@ class Attempts:
         self._timer = None
         while deadlines:
             when, generation, slot = deadlines[0]
-            running = slot.generation == generation and slot.task is not None
+            running = slot.generation == generation and slot.task is not None and not slot.ending
             if running and when > now:
                 break
             deadlines.popleft()
@@ -140,7 +174,7 @@ def cancelled_by_request() -> JobCancelledError:
     return JobCancelledError("cancelled on request")
 
 
-def _unfit(job: Job) -> Verdict | None:
+def _unfit(job: Job) -> Failed | None:
     """BullMQ leaves it to the worker to fail a job that stalled too often (`defa`)."""
     if job.deferred_failure is not None:
         return outcome.fail_unrun(job, JobStalledError(job.deferred_failure))

@@ -15,7 +15,7 @@ from contextlib import suppress
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from mediascrape.queue.attempts import Attempts, Processor, cancelled_by_request
+from mediascrape.queue.attempts import Attempts, FailureRecorder, Processor, cancelled_by_request
 from mediascrape.queue.job import Job
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
@@ -46,6 +46,8 @@ class Worker:
 
     `processor(job, context)` returns JSON (or None), or raises: an error of mediascrape that knows
     whether a retry can help, `Postpone`, or anything else (retried while attempts are left).
+    `record_failure(job, error)` is awaited for a job that failed for good, also unrun, before the
+    queue is told.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Worker:
         *,
         prefix: str = "bull",
         observer: Observer | None = None,
+        record_failure: FailureRecorder | None = None,
     ) -> None:
         self.options = options = options or WorkerOptions()
         self.keys = QueueKeys(name, prefix)
@@ -77,6 +80,8 @@ class Worker:
         self._pump.attempts = self._attempts = Attempts(
             processor, self._context, self._pump.ended, self.counters,
             timeout_ms=options.job_timeout_ms, cancel_grace_s=options.cancel_grace_s,
+            before_failing=before_failing,
+            record_failure=record_failure,
         )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = asyncio.Event()
