@@ -15,21 +15,16 @@ from mediascrape.queue.outcome import Failed, HandedBack, Lost, Verdict
 from mediascrape.queue.slots import ClosingError, JobContext, LockLostError, Slot, WorkerCounters
 
 Processor = Callable[[Job, JobContext], Awaitable[object]]
-#: Awaited before a job is failed for good, so that its end can be recorded elsewhere first.
-BeforeFailing = Callable[[Job, BaseException], Awaitable[None]]
 #: Awaited with a job that has failed for good before the queue is told, so that what keeps track
 #: elsewhere (a database) never knows less than the queue. Runs at least once per failed job.
 FailureRecorder = Callable[[Job, BaseException], Awaitable[None]]
-log = logging.getLogger(__name__)
 #: Least time between two looks at the deadlines, so that thousands of attempts that began within
 #: one such time share a timer.
 _SWEEP_S = 0.02
-#: When a failure could not be recorded, the job comes back after this long.
-_UNRECORDED_DELAY_MS = 5_000
-
-log = logging.getLogger(__name__)
 #: Seconds a failure recorder may take.
 RECORD_TIMEOUT_S = 10.0
+
+log = logging.getLogger(__name__)
 
 
 class Attempts:
@@ -80,7 +75,7 @@ class Attempts:
     def cancel(self, slot: Slot, reason: BaseException) -> None:
         """Cancel a running attempt; `reason` decides its verdict unless it completes after all. A
         processor that does not end within the grace is left behind."""
-        if slot.task is None or slot.ending or slot.reason is not None:
+        if slot.task is None or slot.reason is not None:
             return
         slot.reason = reason
         slot.task.cancel()
@@ -90,7 +85,7 @@ class Attempts:
 
     def leave_behind(self, slot: Slot) -> None:
         """End the attempt's job although its task goes on; the task's end will be ignored."""
-        if slot.task is None or slot.verdict is not None or slot.job is None:
+        if slot.task is None or slot.job is None:
             return
         slot.task = None
         slot.generation += 1
@@ -158,7 +153,7 @@ class Attempts:
         self._timer = None
         while deadlines:
             when, generation, slot = deadlines[0]
-            running = slot.generation == generation and slot.task is not None and not slot.ending
+            running = slot.generation == generation and slot.task is not None
             if running and when > now:
                 break
             deadlines.popleft()

@@ -145,6 +145,15 @@ class Queue:
         state = (await self._run([self._scripts.get_state(job_id)]))[0]
         return None if state == "unknown" else state
 
+    async def existing(self, job_ids: Sequence[str]) -> set[str]:
+        """Those of the jobs that are in the queue, in whatever state."""
+        found: set[str] = set()
+        for start in range(0, len(job_ids), _CHUNK):
+            chunk = job_ids[start : start + _CHUNK]
+            replies = await self._run([command("EXISTS", self.keys.job(job_id)) for job_id in chunk])
+            found.update(job_id for job_id, exists in zip(chunk, replies, strict=True) if exists)
+        return found
+
     async def list_jobs(
         self,
         states: Sequence[State] = STATES,

@@ -81,7 +81,7 @@ class Slot:
     finishing another is locked with the other's token."""
 
     __slots__ = (
-        "claim_options", "fetching", "generation", "job", "locked_at", "reason", "sent", "started_at", "task",
+        "claim_options", "fetching", "generation", "job", "locked_at", "reason", "started_at", "task",
         "token", "tries", "verdict",
     )  # fmt: skip
 
@@ -98,8 +98,7 @@ class Slot:
         self.verdict: Verdict | None = None
         #: Why the task was cancelled by us: an error to report, or None.
         self.reason: BaseException | None = None
-        #: Whether the verdict is on its way to the queue, and whether it asked for a next job.
-        self.sent = False
+        #: Whether the finish that was sent asked for a next job.
         self.fetching = False
         self.tries = 0
         self.locked_at = 0.0

@@ -80,7 +80,6 @@ class Worker:
         self._pump.attempts = self._attempts = Attempts(
             processor, self._context, self._pump.ended, self.counters,
             timeout_ms=options.job_timeout_ms, cancel_grace_s=options.cancel_grace_s,
-            before_failing=before_failing,
             record_failure=record_failure,
         )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
