@@ -48,6 +48,8 @@ def main(lock_path: str, control_path: str, socket_path: str, log_path: str, *co
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
+    # uvloop hands its children copies of its pipes; whoever reads one would wait for our end.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)  # waits for a predecessor that is still stopping its server
     _end_orphan(socket_path)
