@@ -13,6 +13,8 @@ import mediascrape
 PACKAGE = Path(mediascrape.__file__).parent
 
 BASE = frozenset({"settings", "errors"})
+PARTS = BASE | {"queue", "scrape", "store"}
+SERVICE = frozenset({"service", "pipeline", "admission", "submission", "governor"})
 #: part of the package -> the parts it may import besides itself
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -21,11 +23,13 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "scrape": BASE,
     "store": BASE,
     "governor": BASE,
-    "pipeline": BASE | {"queue", "scrape", "store"},
-    "service": BASE | {"pipeline", "queue", "scrape", "store", "governor"},
-    "loadtest": BASE | {"service", "queue", "scrape", "store"},
-    "web": BASE | {"service", "pipeline", "queue", "scrape", "store", "governor"},
-    "cli": BASE | {"service", "pipeline", "queue", "scrape", "store", "governor", "web", "loadtest"},
+    "admission": BASE | {"queue", "scrape"},
+    "submission": BASE | {"scrape"},
+    "pipeline": PARTS,
+    "service": PARTS | {"pipeline", "admission", "submission", "governor"},
+    "loadtest": PARTS | SERVICE,
+    "web": PARTS | SERVICE,
+    "cli": PARTS | SERVICE | {"web", "loadtest"},
 }
 
 
@@ -37,8 +41,9 @@ def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            assert node.level == 1, f"{path}: an import from another part must be absolute"
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            assert node.level == 0, f"{path}: relative import"
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names if node.module == "mediascrape")
 

@@ -1,0 +1,126 @@
+"""`mediascrape media`: what was found, over all scrapes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mediascrape.cli.options import STORE, with_settings
+from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.sources import open_output
+from mediascrape.cli.terminal import console, safe, table
+from mediascrape.errors import ConfigurationError
+from mediascrape.settings import Settings
+from mediascrape.store.records import MediaQuery, StoredMedia
+
+
+def _query_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--batch", "batch_id", metavar="ID", help="On pages of this submission only."),
+        click.option("--page", "page_url", metavar="URL", help="On this page only."),
+        click.option("--host", help="Media served by this host only."),
+        click.option("--search", "q", metavar="TEXT", help="Words in alt text, title, page title or URL."),
+        click.option(
+            "--kind", type=click.Choice(["image", "video", "audio", "embed"]), help="Of this kind only."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group("media")
+def media_group() -> None:
+    """List and export the media of all pages scraped so far."""
+
+
+@media_group.command("list")
+@_query_options
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option("--cursor", metavar="TEXT", help="Go on where an earlier list ended.")
+@click.option("--format", "output_format", type=click.Choice(["table", "jsonl", "csv"]),
+              help="Default: table on a terminal, else jsonl.")  # fmt: skip
+@with_settings(STORE)
+def list_command(settings: Settings, output_format: str | None, **criteria: Any) -> None:
+    """List media, newest first."""
+    configure_logging(settings.log_level)
+    output_format = output_format or ("table" if sys.stdout.isatty() else "jsonl")
+    run(_list(settings, MediaQuery(**criteria), output_format))
+
+
+@media_group.command("export")
+@_query_options
+@click.option("--format", "output_format", type=click.Choice(["jsonl", "csv", "parquet"]),
+              help="Default: by the file's name, else jsonl.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Default: standard output.")
+@with_settings(STORE)
+def export_command(
+    settings: Settings, output_format: str | None, output: str | None, **criteria: Any
+) -> None:
+    """Write all media to a file, in constant memory however many there are."""
+    configure_logging(settings.log_level)
+    count = run(_export(settings, MediaQuery(**criteria), output_format or _format_of(output), output))
+    if output:
+        click.echo(f"{count} media written to {output}", err=True)
+
+
+def _format_of(output: str | None) -> str:
+    suffix = Path(output or "").suffix.lower()
+    return {".csv": "csv", ".parquet": "parquet"}.get(suffix, "jsonl")
+
+
+async def _list(settings: Settings, query: MediaQuery, output_format: str) -> None:
+    from mediascrape.store import open_store
+    from mediascrape.store.export import write_media
+
+    async with open_store(settings.store_url) as store:
+        page = await store.list_media(query)
+    if output_format != "table":
+        await write_media(_each(page.items), sys.stdout, output_format)
+        return
+    rows = (
+        (item.kind, item.via, f"{item.width}×{item.height}" if item.width and item.height else "", item.url,
+         safe(item.alt or item.title or "", 40), item.page_url)
+        for item in page.items
+    )  # fmt: skip
+    console().print(table(("kind", "via", "size", "url", "text", "page"), rows) if page.items else "no media")
+    if page.next_cursor:
+        click.echo(f"more: --cursor {page.next_cursor}", err=True)
+
+
+async def _export(settings: Settings, query: MediaQuery, output_format: str, output: str | None) -> int:
+    from mediascrape.store import open_store
+    from mediascrape.store.export import write_media
+
+    count = 0
+
+    async def counted(items: AsyncIterator[StoredMedia]) -> AsyncIterator[StoredMedia]:
+        nonlocal count
+        async for item in items:
+            count += 1
+            yield item
+
+    async with open_store(settings.store_url) as store:
+        items = counted(store.iter_media(query))
+        if output_format == "parquet":
+            await _export_parquet(items, output)
+        else:
+            with open_output(output) as out:
+                await write_media(items, out, output_format)
+    return count
+
+
+async def _export_parquet(items: AsyncIterator[StoredMedia], output: str | None) -> None:
+    from mediascrape.store.export import write_parquet
+
+    if output is None:
+        raise ConfigurationError("Parquet is no text: name a file with --output")
+    await write_parquet(items, Path(output))
+
+
+async def _each(items: list[StoredMedia]) -> AsyncIterator[StoredMedia]:
+    for item in items:
+        yield item

@@ -1,0 +1,30 @@
+"""`mediascrape worker`: work on the queue until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
+from mediascrape.cli.running import configure_logging, run
+from mediascrape.settings import Settings
+
+
+@click.command("worker")
+@with_settings(SERVICE, SCRAPING)
+def worker_command(settings: Settings) -> None:
+    """Work on the queue until stopped; run as many as you like, on as many machines.
+
+    SIGTERM or Ctrl-C lets jobs in flight end for a while (MEDIASCRAPE_SHUTDOWN_GRACE_S) and hands
+    the rest back to the queue, where other workers take them at once; twice ends it now.
+    """
+    configure_logging(settings.log_level)
+    run(_work(settings))
+
+
+async def _work(settings: Settings) -> None:
+    from mediascrape.service import Mediascrape
+
+    async with Mediascrape(settings):
+        await asyncio.Event().wait()

@@ -1,0 +1,166 @@
+"""THE main path: one scrape job, step by step.
+
+    read -> admit -> fetch -> extract -> save
+
+`Pipeline.process` is what the worker runs for each job. A step that fails raises a typed error
+(`mediascrape.errors`), which tells the worker whether another attempt can help; a host that must
+wait raises `Postpone`, which costs no attempt. What became of a job is in the store before the
+queue is told, so that a job never counts as finished with its rows missing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mediascrape.errors import JobDataError, MediascrapeError
+from mediascrape.queue.job import Job
+from mediascrape.queue.slots import JobContext
+from mediascrape.scrape.extract import Document, ExtractOptions, ItemFilter, MediaItem, extract
+from mediascrape.scrape.fetch import Fetcher
+from mediascrape.scrape.response import Response
+from mediascrape.scrape.urls import normalize_url
+from mediascrape.store import OK, PageRecord, ScrapeRecord, Store
+
+#: Name of the jobs we understand, in BullMQ's sense.
+JOB_NAME = "scrape-page"
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeTask:
+    """What a job asks for: `url` is normalised, `batch_id` groups what one call submitted."""
+
+    url: str
+    batch_id: str | None = None
+
+    def to_data(self) -> dict[str, str]:
+        """The job's data on the wire."""
+        return {"url": self.url} if self.batch_id is None else {"url": self.url, "batch": self.batch_id}
+
+
+def read_task(name: str, data: object, *, max_url_length: int = 8192) -> ScrapeTask:
+    """The task in a job, ours or a foreign producer's.
+
+    Raises JobDataError when the job is not a scrape job, InvalidURLError when its URL is none.
+    """
+    if name != JOB_NAME:
+        raise JobDataError(f"job name is {name!r}, not {JOB_NAME!r}")
+    if not isinstance(data, dict) or not isinstance(data.get("url"), str):
+        raise JobDataError('job data must be an object with a text "url"')
+    batch = data.get("batch")
+    if batch is not None and not isinstance(batch, str):
+        raise JobDataError('"batch" in job data must be a text')
+    return ScrapeTask(normalize_url(data["url"], max_length=max_url_length), batch)
+
+
+class Admission(Protocol):
+    """The host's turn: holds one of its slots for the time of a request."""
+
+    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
+        """Raises Postpone when the host must wait, RobotsDisallowedError when it must not be asked.
+
+        A ScrapeError that leaves the context tells how the host behaved.
+        """
+        ...
+
+
+class Pipeline:
+    """Runs scrape jobs; shared by all slots of a worker."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        store: Store,
+        admission: Admission,
+        *,
+        item_filter: ItemFilter,
+        extract_options: ExtractOptions,
+        max_url_length: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._fetcher = fetcher
+        self._store = store
+        self._admission = admission
+        self._filter = item_filter
+        self._extract_options = extract_options
+        self._max_url_length = max_url_length
+        self._clock = clock
+
+    async def process(self, job: Job, _context: JobContext) -> dict[str, Any]:
+        """Scrape the job's page; the result goes into BullMQ's `completed` event."""
+        started = self._clock()
+        task = read_task(job.name, job.data, max_url_length=self._max_url_length)
+        async with self._admission.turn(task.url), self._fetcher.fetch(task.url) as response:
+            document = self._extract(response)
+            page = _page_record(response, document.title)
+        saved = await self._store.save(self._record(job, task, started, page=page, items=document.items))
+        return {"found": saved.found, "new": saved.new}
+
+    async def record_failure(self, job: Job, error: BaseException) -> None:
+        """Store that a job failed for good; awaited by the worker before the queue is told."""
+        data = job.data if isinstance(job.data, dict) else {}
+        url, batch = data.get("url"), data.get("batch")
+        task = ScrapeTask(url if isinstance(url, str) else "", batch if isinstance(batch, str) else None)
+        started = job.processed_on / 1000 if job.processed_on else self._clock()
+        await self._store.save(self._record(job, task, started, error=error))
+
+    def _extract(self, response: Response) -> Document:
+        if response.media_kind is not None:
+            item = MediaItem(
+                url=response.url,
+                kind=response.media_kind,
+                via="document.url",
+                mime_type=response.content_type,
+            )
+            return Document(base_url=response.url, items=[item])
+        document = extract(
+            response.body(),
+            base_url=response.url,
+            content_type=response.headers.first("content-type"),
+            options=self._extract_options,
+        )
+        document.items = self._filter.apply(document.items)
+        return document
+
+    def _record(
+        self,
+        job: Job,
+        task: ScrapeTask,
+        started: float,
+        *,
+        page: PageRecord | None = None,
+        items: list[MediaItem] | None = None,
+        error: BaseException | None = None,
+    ) -> ScrapeRecord:
+        finished = self._clock()
+        return ScrapeRecord(
+            job_id=job.id,
+            batch_id=task.batch_id,
+            url=task.url,
+            outcome=OK if error is None else outcome_of(error),
+            error=None if error is None else str(error) or type(error).__name__,
+            attempts=job.attempts_made + 1,
+            started_at=started,
+            finished_at=finished,
+            duration_ms=round((finished - started) * 1000),
+            page=page,
+            items=items,
+        )
+
+
+def outcome_of(error: BaseException) -> str:
+    """The stable word for a failure: an error's `code`, `crash` for one we did not foresee."""
+    return error.code if isinstance(error, MediascrapeError) else "crash"
+
+
+def _page_record(response: Response, title: str | None) -> PageRecord:
+    return PageRecord(
+        final_url=response.url if response.url != response.requested_url else None,
+        title=title,
+        status=response.status,
+        etag=response.validators.etag,
+        last_modified=response.validators.last_modified,
+    )
