@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
-
-from sqlalchemy import Executable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .prepare import Prepared
 from .records import Saved, Validators
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable
+
+    from .queries import Search
 
 Row = tuple[Any, ...]
 
 
 class Backend(Protocol):
     """One kind of database, opened. Every method raises StoreUnavailableError when it is out of reach."""
+
+    @property
+    def search(self) -> Search:
+        """How words are searched for."""
+        ...
 
     async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
         """Commit all records of the batch, or none and raise."""
@@ -26,6 +34,10 @@ class Backend(Protocol):
 
     async def validators(self, urls: Sequence[str]) -> dict[str, Validators]:
         """Validators of those of the pages that are known."""
+        ...
+
+    async def index_search(self, limit: int) -> int:
+        """Make up to `limit` more media findable by their words; how many."""
         ...
 
     async def prune(self, finished_before: int, limit: int) -> int:

@@ -76,6 +76,11 @@ class Committer:
             self._full.set()
         return await entry.future
 
+    @property
+    def busy(self) -> bool:
+        """Whether records wait."""
+        return bool(self._waiting)
+
     async def close(self) -> None:
         """Commit what waits, then stop."""
         self._closing = True

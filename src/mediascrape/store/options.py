@@ -13,6 +13,7 @@ class StoreOptions:
     linger: how long a busy store gathers records for one commit; an idle one commits at once.
     max_batch: records of one commit at most.
     synchronous: SQLite only; `full` also survives power loss, at one fsync per commit.
+    search_interval: how often media saved meanwhile are made findable by words.
     busy_timeout: SQLite only; how long to wait for another process's write.
     cache_kib: SQLite only; page cache of each connection.
     readers: SQLite only; threads that read.
@@ -22,6 +23,7 @@ class StoreOptions:
     linger: float = 0.05
     max_batch: int = 200
     synchronous: Literal["normal", "full"] = "normal"
+    search_interval: float = 1.0
     busy_timeout: float = 5.0
     cache_kib: int = 8192
     readers: int = 2

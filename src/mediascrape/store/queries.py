@@ -6,6 +6,7 @@ the order of its ids or of an index, and the limit ends the scan.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,8 +14,11 @@ import sqlalchemy as sa
 from .cursors import from_cursor
 from .records import OK, MediaQuery, ScrapeQuery
 from .schema import FAILED, NOT_IMAGE, hosts, media, page_media, pages, scrapes, tallies
+from .search import match_terms, search_words
 
 Select = sa.Select[Any]
+Search = Callable[[Select, Sequence[str], MediaQuery], Select]
+"""How a backend finds the media that have all the words, and the query's kind and host."""
 
 _COLUMNS = (
     media.c.id,
@@ -50,33 +54,58 @@ _OF_PAGE: dict[object, sa.ColumnElement[Any]] = {
 _COLUMNS_BY_PAGE = tuple(_OF_PAGE.get(column, column) for column in _COLUMNS)
 
 
-def newest_media(query: MediaQuery) -> Select:
+def newest_media(query: MediaQuery, search: Search) -> Select:
     """Media by id, newest first; one row more than the limit tells whether more follow."""
-    source = media.outerjoin(hosts, hosts.c.id == media.c.host_id).outerjoin(
+    found: Select = sa.select(*_COLUMNS).where(*_criteria(query)).limit(query.limit + 1)
+    words = search_words(query.q or "")
+    if words:
+        found = search(found, words, query)
+    else:
+        found = found.select_from(_with_names(media)).order_by(media.c.id.desc())
+    if query.cursor is not None:
+        last_id = from_cursor(query.cursor, 1)[0]
+        found = found.where(media.c.id < last_id)
+    return found
+
+
+def _with_names(source: sa.FromClause) -> sa.FromClause:
+    """Media (or a join with it) with its host and the page that showed it first."""
+    return source.outerjoin(hosts, hosts.c.id == media.c.host_id).outerjoin(
         pages, pages.c.id == media.c.first_page_id
     )
-    found = sa.select(*_COLUMNS).select_from(source).where(*_criteria(query))
+
+
+_fts = sa.table("media_search", sa.column("rowid"), sa.column("media_search"))
+
+
+def sqlite_search(found: Select, words: Sequence[str], query: MediaQuery) -> Select:
+    """Let FTS5 drive the listing; it gives rows in the order of their ids, newest first."""
+    terms = match_terms(words, query.kind)
+    match: sa.ColumnElement[str] = sa.literal(" AND ".join(terms))
+    if query.host is not None:
+        host_id = sa.select(hosts.c.id).where(hosts.c.name == query.host).scalar_subquery()
+        match = match + sa.func.coalesce(sa.literal(' AND "host0') + host_id + '"', ' AND "host0"')
+    found = found.select_from(_with_names(_fts.join(media, media.c.id == _fts.c.rowid)))
+    found = found.where(_fts.c.media_search.op("MATCH")(match)).order_by(_fts.c.rowid.desc())
     if query.cursor is not None:
-        found = found.where(media.c.id < from_cursor(query.cursor, 1)[0])
-    return found.order_by(media.c.id.desc()).limit(query.limit + 1)
+        found = found.where(_fts.c.rowid < from_cursor(query.cursor, 1)[0])
+    return found
 
 
 def media_by_page(query: MediaQuery) -> Select:
     """Rank of the page, position on it, then the item; pages in the order in which they were scraped."""
-    rank: sa.ColumnElement[int]
+    rank: sa.Column[int]
+    source: sa.FromClause
     if query.batch_id is not None or query.job_ids is not None:
-        rank = scrapes.c.id
-        source = scrapes.join(pages, pages.c.id == scrapes.c.page_id)
+        rank, source = scrapes.c.id, scrapes.join(pages, pages.c.id == scrapes.c.page_id)
     else:
-        rank = pages.c.id
-        source = pages.join(page_media, page_media.c.page_id == pages.c.id)
-    if rank is scrapes.c.id:
-        source = source.join(page_media, page_media.c.page_id == pages.c.id)
-    source = source.join(media, media.c.id == page_media.c.media_id).outerjoin(
-        hosts, hosts.c.id == media.c.host_id
-    )
+        rank, source = pages.c.id, pages
+    source = source.join(page_media, page_media.c.page_id == pages.c.id)
+    source = source.join(media, media.c.id == page_media.c.media_id)
+    source = source.outerjoin(hosts, hosts.c.id == media.c.host_id)
     position = page_media.c.position
     found = sa.select(rank, position, *_COLUMNS_BY_PAGE).select_from(source).where(*_criteria(query))
+    found = found.where(*map(_contains, search_words(query.q or "")))
     if query.batch_id is not None:
         found = found.where(scrapes.c.batch_id == query.batch_id)
     if query.job_ids is not None:
@@ -98,20 +127,18 @@ def _criteria(query: MediaQuery) -> list[sa.ColumnElement[bool]]:
     if query.host is not None:
         host = sa.select(hosts.c.id).where(hosts.c.name == query.host).scalar_subquery()
         criteria.append(media.c.host_id == host)
-    for word in (query.q or "").split():
-        pattern = f"%{word}%"
-        criteria.append(
-            sa.or_(*(column.ilike(pattern) for column in (media.c.url, media.c.alt, media.c.title)))
-        )
     return criteria
+
+
+def _contains(word: str) -> sa.ColumnElement[bool]:
+    """Within a page or a batch there is little to look through: no index needed."""
+    columns = (media.c.url, page_media.c.alt, page_media.c.title, media.c.alt, media.c.title, pages.c.title)
+    return sa.or_(*(column.icontains(word, autoescape=True) for column in columns))
 
 
 def one_media(media_id: int) -> Select:
     """One item by its id."""
-    source = media.outerjoin(hosts, hosts.c.id == media.c.host_id).outerjoin(
-        pages, pages.c.id == media.c.first_page_id
-    )
-    return sa.select(*_COLUMNS).select_from(source).where(media.c.id == media_id)
+    return sa.select(*_COLUMNS).select_from(_with_names(media)).where(media.c.id == media_id)
 
 
 def sightings(media_id: int, limit: int) -> Select:

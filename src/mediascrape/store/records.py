@@ -13,6 +13,9 @@ OK = "ok"
 """Outcome of a scrape that succeeded; every other outcome is an error's `code`."""
 
 
+KINDS = ("image", "video", "audio", "embed")
+
+
 class MediaLike(Protocol):
     """A media item as the extractor finds it; the store needs its shape, not its class.
 

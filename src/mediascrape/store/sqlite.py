@@ -35,9 +35,12 @@ from .records import Saved, Validators
 from .sqlite_items import Known, select_in
 from .sqlite_prune import prune_scrapes
 from .sqlite_save import GroupCommit
+from .sqlite_search import index_some, waiting
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
+
+    from .queries import Search
 
 T = TypeVar("T")
 
@@ -70,6 +73,12 @@ class SQLiteBackend:
             raise
         return backend
 
+    @property
+    def search(self) -> Search:
+        from .queries import sqlite_search
+
+        return sqlite_search
+
     async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
         return await self._in(self._writer, self._write, batch)
 
@@ -78,6 +87,9 @@ class SQLiteBackend:
 
     async def validators(self, urls: Sequence[str]) -> dict[str, Validators]:
         return await self._in(self._readers, self._validators, urls)
+
+    async def index_search(self, limit: int) -> int:
+        return await self._in(self._writer, self._index_search, limit)
 
     async def prune(self, finished_before: int, limit: int) -> int:
         return await self._in(self._writer, self._prune, finished_before, limit)
@@ -152,6 +164,13 @@ class SQLiteBackend:
         db = self._connection()
         with _transaction(db):
             return prune_scrapes(db, finished_before, limit)
+
+    def _index_search(self, limit: int) -> int:
+        db = self._connection()
+        if not waiting(db):
+            return 0
+        with _transaction(db):
+            return index_some(db, limit)
 
     def _shut_down(self) -> None:
         self._writer.shutdown()

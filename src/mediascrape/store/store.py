@@ -7,19 +7,26 @@ async with open_store("sqlite:///media.db") as store:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediascrape.errors import ConfigurationError, InvalidQueryError, StoreRejectedError
+from mediascrape.errors import (
+    ConfigurationError,
+    InvalidQueryError,
+    StoreRejectedError,
+    StoreUnavailableError,
+)
 
 from .committer import CommitStats, Committer
 from .cursors import to_cursor
 from .options import StoreOptions
 from .prepare import millis, prepare
 from .records import (
+    KINDS,
     OK,
     BatchProgress,
     MediaDetail,
@@ -35,6 +42,7 @@ from .records import (
     Totals,
     Validators,
 )
+from .search import search_words
 from .tallies import MEDIA, PAGES, SCRAPES, batch_scope
 
 if TYPE_CHECKING:
@@ -44,6 +52,9 @@ MAX_LIMIT = 10_000
 """Most entries that one listing gives."""
 
 _PRUNE_CHUNK = 1_000
+_INDEX_CHUNK = 2_000
+_INDEX_BEFORE_SEARCH = 20_000
+"""Media made findable at most while a search waits: some 0.1 s."""
 _FLAGS = [field.name for field in fields(StoredMedia)].index("flags")
 
 
@@ -79,9 +90,12 @@ class Store:
         self._backend = backend
         self._committer = Committer(backend.write, linger=options.linger, max_batch=options.max_batch)
         self._committer.start()
+        self._indexer = asyncio.create_task(self._index(options.search_interval), name="store-indexer")
 
     async def close(self) -> None:
         """Commit what waits and let go of the database."""
+        self._indexer.cancel()
+        await asyncio.wait([self._indexer])
         await self._committer.close()
         await self._backend.close()
 
@@ -89,6 +103,14 @@ class Store:
     def commit_stats(self) -> CommitStats:
         """Counts and times of the commits so far."""
         return self._committer.stats
+
+    async def _index(self, interval: float) -> None:
+        """Let the search catch up while nobody waits to save, and one chunk per interval in any case."""
+        while True:
+            await asyncio.sleep(interval)
+            with suppress(StoreUnavailableError):
+                while await self._backend.index_search(_INDEX_CHUNK) and not self._committer.busy:
+                    pass
 
     # --- writing ---
 
@@ -121,9 +143,11 @@ class Store:
         """One page of media. Raises InvalidQueryError for a bad limit or cursor."""
         from . import queries
 
-        _check_limit(query.limit)
+        _check(query)
         if not query.by_page:
-            rows = await self._backend.fetch(queries.newest_media(query))
+            if query.q:
+                await self._backend.index_search(_INDEX_BEFORE_SEARCH)
+            rows = await self._backend.fetch(queries.newest_media(query, self._backend.search))
             items = [_media(row) for row in rows[: query.limit]]
             more = len(rows) > query.limit
             return MediaPage(items, to_cursor(items[-1].id) if more else None)
@@ -195,6 +219,14 @@ class Store:
             if count:
                 counts[scope][name] = int(count)
         return Totals(sum(counts[PAGES].values()), counts[MEDIA], counts[SCRAPES])
+
+
+def _check(query: MediaQuery) -> None:
+    _check_limit(query.limit)
+    if query.kind is not None and query.kind not in KINDS:
+        raise InvalidQueryError(f"no media are of the kind {query.kind!r}: {', '.join(KINDS)}")
+    if query.q is not None and not search_words(query.q):
+        raise InvalidQueryError("there is no word to search for")
 
 
 def _check_limit(limit: int) -> None:

@@ -77,3 +77,13 @@ CREATE TABLE tallies (
     new INTEGER NOT NULL,
     PRIMARY KEY (scope, name, shard)
 ) WITHOUT ROWID;
+
+-- Postings only: which items hold a word, not where in them or how often. Filled behind the writers by
+-- `sqlite_search.py`, in the order of the media's ids; a media row's words never change.
+CREATE VIRTUAL TABLE media_search USING fts5 (
+    words, content = '', columnsize = 0, detail = none, tokenize = "unicode61 remove_diacritics 2"
+);
+CREATE TABLE search_progress (
+    indexed INTEGER NOT NULL
+);
+INSERT INTO search_progress (indexed) VALUES (0);
