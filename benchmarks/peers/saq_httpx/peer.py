@@ -10,7 +10,9 @@ import httpx
 import uvloop
 from extraction import media
 from protocol import CONCURRENCY, JOBS, NOOP, REDIS_URL, Count, ready
-from saq import Job, Queue, Worker
+from redis.asyncio import Redis
+from saq import Job, Worker
+from saq.queue.redis import RedisQueue
 from selectolax.lexbor import LexborHTMLParser
 
 _SUBMIT_BATCH = 50
@@ -29,7 +31,11 @@ async def main() -> None:
     count = Count()
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=CONCURRENCY)
     client = httpx.AsyncClient(limits=limits, timeout=60)
-    queue = Queue.from_url(REDIS_URL)
+    # saq holds a connection per slot.
+    redis = Redis.from_url(
+        REDIS_URL, max_connections=2 * CONCURRENCY + 100, socket_connect_timeout=60, socket_timeout=120
+    )
+    queue = RedisQueue(redis)
     await queue.connect()
 
     async def startup(context: dict[str, Any]) -> None:
