@@ -1,0 +1,181 @@
+--[[
+  Admits work to groups, for all workers at once.
+
+  KEYS[1]     sorted set: worker -> time until which it counts as alive
+  KEYS[2]     sorted set: group -> time until which somebody waits or the group is paused
+  KEYS[3...]  one string per group: its state, a MessagePack map (see `fresh` below)
+
+  ARGV[1]     this worker
+  ARGV[2]     now in ms, or "" for the server's clock, which all workers share
+  ARGV[3]     MessagePack array of options, in the order they are read below
+  ARGV[4...]  one MessagePack array per group, in the order of KEYS[3...]:
+                name, want, held, concurrent, gap, ok, failed, refused, pause, hold sum, hold count
+
+  `held` is the number of slots this worker holds now, not a change of it: a call whose reply got lost
+  is mended by the next one. Replies, per group: granted, why the others wait, rests in a row, and the
+  delay in ms of each one that waits.
+]]
+local now = tonumber(ARGV[2])
+if not now then
+  local time = redis.call("TIME")
+  now = time[1] * 1000 + math.floor(time[2] / 1000)
+end
+local me = ARGV[1]
+local lease, rest, rest_max, failures_before_rest, hold_guess, horizon, overbook =
+  unpack(cmsgpack.unpack(ARGV[3]))
+
+--- Gaps learned from refusals: the least and the greatest, and what one success leaves of it.
+local GAP_LEAST, GAP_MOST, GAP_DECAY, GAP_NONE = 100, 60000, 0.95, 10
+--- Beyond the horizon: the part of a place's time that one more takes, and the least ms of it.
+local FAR_PARTS, FAR_LEAST = 6, 10
+--- Weight of one sample in the mean time that a slot is held.
+local HOLD_WEIGHT = 0.2
+--- A state is kept this long beyond its last use, in ms: longer than workers go without telling theirs.
+local KEEP = 300000
+
+redis.call("ZADD", KEYS[1], now + lease, me)
+
+local alive = { [me] = true }
+local function is_alive(worker)
+  if alive[worker] == nil then
+    local till = redis.call("ZSCORE", KEYS[1], worker)
+    alive[worker] = till ~= false and tonumber(till) > now
+    if till and not alive[worker] then redis.call("ZREM", KEYS[1], worker) end
+  end
+  return alive[worker]
+end
+
+local function fresh()
+  return {
+    paused = 0,   -- until when nothing starts
+    next = 0,     -- earliest next start
+    promised = 0, -- the last such start that somebody was told to come back for
+    tail = 0,     -- when the last one in line is due
+    far = 0,      -- when the last one beyond the horizon asks again
+    since = now,  -- when the group was first asked for
+    hold = 0,     -- mean ms that a slot is held, 0: none has come back yet
+    gap = 0,      -- ms between starts learned from refusals
+    failed = 0,   -- failures in a row
+    rests = 0,    -- rests in a row; while > 0 one probe at a time decides
+    refused = 0,  -- 1: the last rest was asked for by the group
+    workers = {}, -- worker -> slots it holds
+  }
+end
+
+local function begin_rest(state, pause, refused)
+  if now < state.paused then
+    -- Attempts from before the rest end during it: no news, but a longer pause asked for is obeyed.
+    state.paused = math.max(state.paused, now + pause)
+    return
+  end
+  state.rests = state.rests + 1
+  state.failed = 0
+  state.refused = refused
+  if pause == 0 then pause = math.min(rest_max, rest * 2 ^ (state.rests - 1)) end
+  state.paused = now + pause
+end
+
+local function take_reports(state, concurrent, ok, failed, refused, pause)
+  if ok > 0 then
+    state.failed = 0
+    if now >= state.paused then state.rests = 0 end
+    state.gap = state.gap * GAP_DECAY ^ ok
+    if state.gap < GAP_NONE then state.gap = 0 end
+  end
+  if failed > 0 then
+    state.failed = state.failed + failed
+    if pause > 0 or state.rests > 0 or state.failed >= failures_before_rest then
+      begin_rest(state, pause, 0)
+    end
+  end
+  if refused > 0 then
+    if now >= state.paused then
+      local pace = state.hold / concurrent
+      state.gap = math.min(GAP_MOST, math.max(2 * state.gap, pace, GAP_LEAST))
+    end
+    begin_rest(state, pause, 1)
+  end
+end
+
+local function others_hold(state)
+  local count = 0
+  for worker, held in pairs(state.workers) do
+    if worker ~= me then
+      if is_alive(worker) then count = count + held else state.workers[worker] = nil end
+    end
+  end
+  return count
+end
+
+--- How many may start now, and why not more.
+local function room(state, held, concurrent, gap)
+  if now < state.paused then return 0, state.refused == 1 and "refused" or "resting" end
+  local limit, why = concurrent, "slots"
+  if state.rests > 0 then limit, why = 1, "probing" end
+  local free = math.max(0, limit - held - others_hold(state))
+  if free > 0 and gap > 0 then
+    if now < state.next then return 0, "gap" end
+    return 1, "gap"
+  end
+  return free, why
+end
+
+--- Delays of `count` more in line. Places are as far apart as slots come free, and a little closer, so
+--- that a slot seldom waits for its next user. Who would wait beyond the horizon gets no place, for by
+--- then the group's pace may be another one: he is told to ask again after a part of that wait.
+local function line_up(state, count, step, reply)
+  local from = math.max(now, state.paused, state.next)
+  state.tail = math.max(state.tail, from)
+  state.far = math.max(state.far, from + horizon / 2)
+  if state.next <= now then state.promised = state.next end
+  for _ = 1, count do
+    local due
+    if state.promised < state.next then
+      -- The next start has a time of its own. One comes back exactly then.
+      state.promised = state.next
+      due = state.next
+    elseif state.tail + step - from <= horizon then
+      state.tail = state.tail + step
+      due = state.tail
+    else
+      state.far = state.far + math.max(step / FAR_PARTS, FAR_LEAST)
+      due = state.far
+    end
+    reply[#reply + 1] = math.ceil(due - now)
+  end
+end
+
+local function serve(key, entry)
+  local name, want, held, concurrent, least_gap, ok, failed, refused, pause, hold_sum, hold_count =
+    unpack(entry)
+  local packed = redis.call("GET", key)
+  local state = packed and cmsgpack.unpack(packed) or fresh()
+  take_reports(state, concurrent, ok, failed, refused, pause)
+  if hold_count > 0 then
+    local mean = math.max(1, hold_sum / hold_count)
+    local weight = state.hold == 0 and 1 or 1 - (1 - HOLD_WEIGHT) ^ hold_count
+    state.hold = state.hold + (mean - state.hold) * weight
+  end
+
+  local gap = math.max(least_gap, state.gap)
+  local free, why = room(state, held, concurrent, gap)
+  local granted = math.min(want, free)
+  local reply = { granted, why, state.rests }
+  if granted > 0 and gap > 0 then state.next = now + gap end
+  if want > granted then
+    -- Before the first slot comes back, the time they have been gone is the best guess.
+    local hold = state.hold > 0 and state.hold or math.max(hold_guess, now - state.since)
+    line_up(state, want - granted, math.max(gap, hold / concurrent) / overbook, reply)
+  end
+
+  held = held + granted
+  state.workers[me] = held > 0 and held or nil
+  local busy_until = math.max(now, state.paused, state.tail, state.next)
+  if want > granted or now < state.paused then redis.call("ZADD", KEYS[2], busy_until, name) end
+  redis.call("SET", key, cmsgpack.pack(state), "PX", math.ceil(busy_until - now) + KEEP)
+  return reply
+end
+
+local replies = {}
+for i = 3, #KEYS do replies[i - 2] = serve(KEYS[i], cmsgpack.unpack(ARGV[i + 1])) end
+return replies
