@@ -35,6 +35,8 @@ class CurlLoop:
         self._multi.setopt(pycurl.M_MAXCONNECTS, max_idle_connections)
         self._watched: dict[int, int] = {}
         self._running: dict[Any, Done] = {}
+        #: The socket whose event is being handled, while it is: the only way to know a transfer's.
+        self.acting_on = -1
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
 
     def __len__(self) -> int:
@@ -100,7 +102,9 @@ class CurlLoop:
         self._act(pycurl.SOCKET_TIMEOUT, 0)
 
     def _act(self, fd: int, event: int) -> None:
+        self.acting_on = fd
         _, running = self._multi.socket_action(fd, event)
+        self.acting_on = -1
         if running < len(self._running):
             self._collect()
 

@@ -49,17 +49,17 @@ def parse_encodings(value: str | None) -> list[str]:
     return names[::-1]
 
 
-def decode(raw: bytes | bytearray, encodings: list[str], limits: DecodingLimits) -> bytes:
+def decode(raw: bytes, encodings: list[str], limits: DecodingLimits) -> bytes:
     """The document itself.
 
     Raises ContentDecodingError, BodyTooLargeError or DecompressionBombError.
     """
     if len(raw) > limits.max_bytes:
         raise BodyTooLargeError(f"more than {limits.max_bytes:,} bytes")
-    data: bytes | bytearray = raw
+    data = raw
     for encoding in encodings:
         data = _gather(_DECODERS[encoding](data), len(raw), encoding, limits)
-    return bytes(data)
+    return data
 
 
 def _gather(pieces: Iterator[bytes], raw_length: int, encoding: str, limits: DecodingLimits) -> bytes:
@@ -79,7 +79,7 @@ def _gather(pieces: Iterator[bytes], raw_length: int, encoding: str, limits: Dec
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _inflate(data: bytes | bytearray, window_bits: int, name: str) -> Iterator[bytes]:
+def _inflate(data: bytes, window_bits: int, name: str) -> Iterator[bytes]:
     while data:
         decoder = zlib.decompressobj(window_bits)
         yield decoder.decompress(data, _STEP)
@@ -93,19 +93,19 @@ def _inflate(data: bytes | bytearray, window_bits: int, name: str) -> Iterator[b
         data = decoder.unused_data if decoder.unused_data.startswith(b"\x1f\x8b") else b""
 
 
-def _gzip(data: bytes | bytearray) -> Iterator[bytes]:
+def _gzip(data: bytes) -> Iterator[bytes]:
     return _inflate(data, 16 + zlib.MAX_WBITS, "gzip")
 
 
-def _deflate(data: bytes | bytearray) -> Iterator[bytes]:
+def _deflate(data: bytes) -> Iterator[bytes]:
     """RFC 9110 means zlib (RFC 1950); many servers send bare deflate (RFC 1951)."""
     zlib_header = len(data) > 1 and data[0] & 0x0F == 8 and (data[0] << 8 | data[1]) % 31 == 0
     return _inflate(data, zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS, "deflate")
 
 
-def _brotli(data: bytes | bytearray) -> Iterator[bytes]:
+def _brotli(data: bytes) -> Iterator[bytes]:
     decoder = brotli.Decompressor()
-    yield decoder.process(bytes(data), output_buffer_limit=_STEP)
+    yield decoder.process(data, output_buffer_limit=_STEP)
     while not decoder.is_finished():
         piece = decoder.process(b"", output_buffer_limit=_STEP)
         if not piece and decoder.can_accept_more_data():
@@ -113,14 +113,14 @@ def _brotli(data: bytes | bytearray) -> Iterator[bytes]:
         yield piece
 
 
-def _zstd(data: bytes | bytearray) -> Iterator[bytes]:
+def _zstd(data: bytes) -> Iterator[bytes]:
     decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    with decoder.stream_reader(bytes(data), read_across_frames=True) as reader:
+    with decoder.stream_reader(data, read_across_frames=True) as reader:
         while piece := reader.read(_STEP):
             yield piece
 
 
-_DECODERS: Final[dict[str, Callable[[bytes | bytearray], Iterator[bytes]]]] = {
+_DECODERS: Final[dict[str, Callable[[bytes], Iterator[bytes]]]] = {
     "gzip": _gzip,
     "deflate": _deflate,
     "br": _brotli,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 import pycurl
 
@@ -21,8 +21,19 @@ _STATUS_LINE: Final = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})(?: |\r|\n|\Z)")
 #: What a callback returns to end the transfer.
 _REFUSE: Final = 0
 
+#: What the write callback returns to be offered the same bytes again later.
+_PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
+
 _NO_HEADERS: Final = Headers([])
 _UNDECIDED: Final = Verdict(BodyAction.DRAIN)
+
+
+class BodyHooks(Protocol):
+    """Told of a wanted body's beginning, and of its admission by the budget; from within libcurl."""
+
+    def body_began(self, exchange: Exchange) -> None: ...
+
+    def body_admitted(self, exchange: Exchange) -> None: ...
 
 
 class Exchange:
@@ -33,21 +44,23 @@ class Exchange:
 
     __slots__ = (
         "_drained",
+        "_hooks",
         "_lines",
-        "_pieces",
         "account",
-        "body",
         "conditional",
         "connect_s",
         "error",
         "first_byte_s",
         "head_complete",
         "headers",
+        "length",
         "limits",
         "paused",
+        "pieces",
         "received",
         "remote_address",
         "result",
+        "socket",
         "started",
         "status",
         "verdict",
@@ -55,7 +68,14 @@ class Exchange:
         "window_started",
     )
 
-    def __init__(self, limits: BodyLimits, account: BodyAccount, *, conditional: bool) -> None:
+    def __init__(
+        self,
+        limits: BodyLimits,
+        account: BodyAccount,
+        *,
+        conditional: bool = False,
+        hooks: BodyHooks | None = None,
+    ) -> None:
         self.limits = limits
         self.account = account
         self.conditional = conditional
@@ -63,11 +83,14 @@ class Exchange:
         self.status = 0
         self.headers = _NO_HEADERS
         self.verdict = _UNDECIDED
-        self.body = bytearray()
+        self.pieces: list[bytes] = []
+        self.length = 0  # of the body so far
         self.error: ScrapeError | None = None
         self.head_complete = False
         self.received = 0  # bytes of head and body
         self.paused = False
+        self.socket = -1  # its number, once the body has begun
+        self._hooks = hooks
         self.started = 0.0
         self.window_started = -1.0
         self.window_bytes = 0
@@ -75,7 +98,6 @@ class Exchange:
         self.connect_s = 0.0
         self.first_byte_s = 0.0
         self._lines: list[bytes] = []
-        self._pieces = 0
         self._drained = 0
 
     def on_header(self, line: bytes) -> int | None:
@@ -117,17 +139,20 @@ class Exchange:
             self.received += len(data)
             self._drained += len(data)
             return _REFUSE if self._drained > self.limits.max_drain_bytes else None
-        length = len(self.body) + len(data)
+        if self.socket < 0 and self._hooks is not None:
+            self._hooks.body_began(self)
+        length = self.length + len(data)
         if length > self.limits.max_bytes:
             return self._refuse(BodyTooLargeError(f"more than {self.limits.max_bytes:,} bytes"))
-        self._pieces += 1
-        if self._pieces > 4096 + length // 128:
+        if len(self.pieces) > 4096 + length // 128:
             return self._refuse(ProtocolError("the body comes in absurdly small pieces"))
         if length > self.account.held and not self.account.ask(self._reservation(length)):
             self.paused = True
-            self._pieces -= 1  # libcurl will offer the same bytes again
-            return int(pycurl.WRITEFUNC_PAUSE)
-        self.body += data
+            return _PAUSE
+        if not self.length and self._hooks is not None:
+            self._hooks.body_admitted(self)
+        self.pieces.append(data)
+        self.length = length
         self.received += len(data)
         if action is BodyAction.SNIFF and length >= SNIFF_BYTES:
             return self.sniff()
@@ -135,13 +160,13 @@ class Exchange:
 
     def sniff(self) -> int | None:
         """Decides about an answer of unknown type by its first bytes."""
-        self.verdict = judge_unknown(bytes(self.body[:SNIFF_BYTES]), self.headers)
+        self.verdict = judge_unknown(b"".join(self.pieces)[:SNIFF_BYTES], self.headers)
         return _REFUSE if self.verdict.action is BodyAction.STOP else None
 
     def _reservation(self, length: int) -> int:
         """Bytes to reserve when `length` are needed: all of a body of usual size at once, so that
         bodies once begun can end; a large one in steps, so that a slow giant hoards nothing."""
-        if not self.body:
+        if not self.length:
             announced = parse_content_length(self.headers)
             first = self.limits.usual_bytes if announced is None else announced
             return max(length, min(first, self.limits.max_first_reservation))

@@ -158,7 +158,7 @@ class Fetcher:
                 first_byte=exchange.first_byte_s,
                 total=asyncio.get_running_loop().time() - started,
             ),
-            _raw=exchange.body,
+            _pieces=exchange.pieces,
             _limits=self._options.decoding,
             _account=exchange.account,
         )

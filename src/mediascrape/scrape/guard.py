@@ -11,6 +11,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
 
@@ -89,6 +90,7 @@ _FORBIDDEN_NAMES: Final = frozenset(
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)\Z")
 
 
+@lru_cache(maxsize=4096)
 def parse_host(host: str) -> IPAddress | None:
     """The address a host is written as, or None when it is a name.
 

@@ -14,8 +14,9 @@ class FetchOptions:
     """Times in seconds, sizes in bytes.
 
     ca_file: PEM bundle to trust instead of certifi's. receive_buffer_bytes: the kernel's buffer of each
-    connection, so that what paused transfers have already been sent stays small; throughput of one
-    connection is at most this per round trip. buffer_bytes: libcurl's, one for all transfers.
+    connection until its first body is admitted by the budget, so that what paused transfers have already
+    been sent stays small; open_receive_buffer_bytes: after that. Throughput of a connection is at most
+    this per round trip. buffer_bytes: libcurl's, one for all transfers.
     """
 
     user_agent: str = "mediascrape"
@@ -32,6 +33,7 @@ class FetchOptions:
     http2: bool = True
     verify_tls: bool = True
     ca_file: str | None = None
-    max_idle_connections: int = 512
-    receive_buffer_bytes: int = 64 * 1024
+    max_idle_connections: int = 256
+    receive_buffer_bytes: int = 16 * 1024
+    open_receive_buffer_bytes: int = 256 * 1024
     buffer_bytes: int = 32 * 1024

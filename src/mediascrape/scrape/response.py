@@ -63,7 +63,7 @@ class Response:
     not_modified: bool
     remote_address: str
     timings: Timings
-    _raw: bytearray = field(repr=False)
+    _pieces: list[bytes] = field(repr=False)
     _limits: DecodingLimits = field(repr=False)
     _account: BodyAccount = field(repr=False)
 
@@ -90,7 +90,7 @@ class Response:
     @property
     def raw_length(self) -> int:
         """Bytes of body received, as encoded by the host."""
-        return len(self._raw)
+        return sum(map(len, self._pieces))
 
     def body(self) -> bytes:
         """The decoded document. Decodes at each call and keeps nothing: call once, drop it soon.
@@ -100,7 +100,7 @@ class Response:
         UnsupportedContentError for a document that is not text whatever its header says.
         """
         encodings = parse_encodings(self.headers.get("content-encoding"))
-        document = decode(self._raw, encodings, self._limits)
+        document = decode(b"".join(self._pieces), encodings, self._limits)
         if not document:
             raise EmptyBodyError("nothing is left once decoded")
         found = sniff(document[:SNIFF_BYTES])
@@ -110,5 +110,5 @@ class Response:
 
     def release(self) -> None:
         """Gives the body's bytes back to the budget; the end of the fetch's context does it."""
-        self._raw = bytearray()
+        self._pieces = []
         self._account.close()

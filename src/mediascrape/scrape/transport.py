@@ -51,7 +51,9 @@ class Transport:
         conditional: header lines to add. Raises ScrapeError; `cancel` ends the transfer at once.
         """
         curl = self._idle.pop() if self._idle else self._new_handle()
-        exchange = Exchange(self._options.limits, self.budget.open(), conditional=bool(conditional))
+        exchange = Exchange(
+            self._options.limits, self.budget.open(), conditional=bool(conditional), hooks=self
+        )
         exchange.account.on_granted = partial(self._resume, exchange, curl)
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.CONNECT_TO, [f"::[{address}]:" if address.version == 6 else f"::{address}:"])
@@ -130,6 +132,15 @@ class Transport:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._options.receive_buffer_bytes)
         return opened
 
+    def body_began(self, exchange: Exchange) -> None:
+        """Notes the connection: its number can be known only now, and is wanted when a pause has ended."""
+        exchange.socket = self._curl_loop.acting_on
+
+    def body_admitted(self, exchange: Exchange) -> None:
+        """The body's turn has come: let the host send more than the small buffer it began with."""
+        if exchange.socket >= 0:
+            _set_receive_buffer(exchange.socket, self._options.open_receive_buffer_bytes)
+
     def _resume(self, exchange: Exchange, curl: Any) -> None:
         # Not at once: the grant may come from within a callback of another transfer.
         self._curl_loop.soon(curl, partial(self._unpause, exchange, curl))
@@ -152,7 +163,7 @@ class Transport:
         exchange.remote_address = curl.getinfo(pycurl.PRIMARY_IP)
         exchange.connect_s = curl.getinfo(pycurl.CONNECT_TIME)
         exchange.first_byte_s = curl.getinfo(pycurl.STARTTRANSFER_TIME)
-        exchange.account.settle(len(exchange.body))
+        exchange.account.settle(exchange.length)
         exchange.result.set_result(None)
 
     def _outcome(self, exchange: Exchange, curl: Any, code: int, message: str) -> ScrapeError | None:
@@ -165,13 +176,25 @@ class Transport:
         if code != 0 and not ended_by_us:
             connected = curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
             return transfer_error(code, message, curl.getinfo(pycurl.OS_ERRNO), connected=connected)
-        if exchange.verdict.action is BodyAction.SNIFF and exchange.body:
+        if exchange.verdict.action is BodyAction.SNIFF and exchange.length:
             exchange.sniff()
         if exchange.verdict.error is not None:
             return exchange.verdict.error
-        if exchange.verdict.action in (BodyAction.KEEP, BodyAction.SNIFF) and not exchange.body:
+        if exchange.verdict.action in (BodyAction.KEEP, BodyAction.SNIFF) and not exchange.length:
             return EmptyBodyError(f"HTTP {exchange.status} without a body")
         return None
+
+
+def _set_receive_buffer(number: int, size: int) -> None:
+    borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, number)
+    try:
+        borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        if hasattr(socket, "TCP_WINDOW_CLAMP"):  # Linux: set by the first, smaller buffer, else for good
+            borrowed.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, size)
+    except OSError:
+        pass  # the connection has just gone; libcurl will say so
+    finally:
+        borrowed.detach()
 
 
 def _ignore(data: bytes) -> None:

@@ -78,7 +78,7 @@ class Watch:
             return None
         arrived = exchange.received - exchange.window_bytes
         self._open_window(exchange)
-        exchange.account.shrink(len(exchange.body) + arrived)
+        exchange.account.shrink(exchange.length + arrived)
         if arrived < pace.min_bytes_per_s * pace.window_s:
             return TooSlowError(f"{arrived} bytes in {pace.window_s:g} s")
         return None
