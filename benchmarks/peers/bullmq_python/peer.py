@@ -1,6 +1,6 @@
 """The bullmq package's worker with aiohttp and Lexbor. Does not store or look at robots.txt.
 
-Mode `noop` runs jobs that do nothing.
+Mode `noop` runs jobs that do nothing, added before the clock starts.
 """
 
 from __future__ import annotations
@@ -16,6 +16,13 @@ from protocol import CONCURRENCY, JOBS, NOOP, REDIS_URL, Count, ready
 from selectolax.lexbor import LexborHTMLParser
 
 _SUBMIT_BATCH = 500
+
+
+async def submit(queue: Queue) -> None:
+    options = {"removeOnComplete": True}
+    for start in range(0, len(JOBS), _SUBMIT_BATCH):
+        batch = JOBS[start : start + _SUBMIT_BATCH]
+        await queue.addBulk([{"name": "scrape-page", "data": {"url": url}, "opts": options} for url in batch])
 
 
 async def main() -> None:
@@ -36,19 +43,15 @@ async def main() -> None:
             return lambda *_: count.job_ended(ok)
 
         queue = Queue("media-scrape", {"connection": REDIS_URL})
+        if NOOP:
+            await submit(queue)
         await asyncio.to_thread(ready)
         options = {"connection": REDIS_URL, "concurrency": CONCURRENCY, "removeOnComplete": {"count": 0}}
         worker = Worker("media-scrape", scrape, options)
         worker.on("completed", ended(True))
         worker.on("failed", ended(False))
-        for start in range(0, len(JOBS), _SUBMIT_BATCH):
-            batch = JOBS[start : start + _SUBMIT_BATCH]
-            await queue.addBulk(
-                [
-                    {"name": "scrape-page", "data": {"url": url}, "opts": {"removeOnComplete": True}}
-                    for url in batch
-                ]
-            )
+        if not NOOP:
+            await submit(queue)
         await count.all_done.wait()
         await asyncio.to_thread(count.report)
         await worker.close(force=True)

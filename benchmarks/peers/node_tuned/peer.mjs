@@ -1,5 +1,6 @@
 // Node with the fastest parts: BullMQ worker, undici, htmlparser2 as a stream.
-// Does not retry, store, or look at robots.txt. Mode `noop` runs jobs that do nothing.
+// Does not retry, store, or look at robots.txt. Mode `noop` runs jobs that do nothing,
+// added before the clock starts.
 import { Queue, Worker } from "bullmq";
 import { Parser } from "htmlparser2";
 import { Agent, request } from "undici";
@@ -34,7 +35,8 @@ async function scrape(job) {
 
 const queue = new Queue("media-scrape", { connection });
 await queue.waitUntilReady();
+if (mode === "noop") await submit(queue, 500);
 await ready();
 const worker = new Worker("media-scrape", scrape, { connection, concurrency });
 worker.on("completed", () => jobEnded(true)).on("failed", () => jobEnded(false));
-await submit(queue, 500);
+if (mode !== "noop") await submit(queue, 500);

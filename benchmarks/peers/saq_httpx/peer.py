@@ -1,4 +1,7 @@
-"""saq with httpx and Lexbor. Does not store or look at robots.txt. Mode `noop` runs jobs that do nothing."""
+"""saq with httpx and Lexbor. Does not store or look at robots.txt.
+
+Mode `noop` runs jobs that do nothing, added before the clock starts.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,13 @@ async def scrape(context: dict[str, Any], *, url: str) -> None:
     response = await context["client"].get(url)
     response.raise_for_status()
     context["count"].media += len(media(LexborHTMLParser(response.content), url))
+
+
+async def submit(queue: RedisQueue) -> None:
+    for start in range(0, len(JOBS), _SUBMIT_BATCH):
+        batch = JOBS[start : start + _SUBMIT_BATCH]
+        jobs = (Job("scrape", kwargs={"url": url}, ttl=-1, retries=1, timeout=60) for url in batch)
+        await asyncio.gather(*(queue.enqueue(job) for job in jobs))
 
 
 async def main() -> None:
@@ -52,12 +62,12 @@ async def main() -> None:
         after_process=after_process,
         dequeue_timeout=1,
     )
+    if NOOP:
+        await submit(queue)
     await asyncio.to_thread(ready)
     working = asyncio.create_task(worker.start())
-    for start in range(0, len(JOBS), _SUBMIT_BATCH):
-        batch = JOBS[start : start + _SUBMIT_BATCH]
-        jobs = (Job("scrape", kwargs={"url": url}, ttl=-1, retries=1, timeout=60) for url in batch)
-        await asyncio.gather(*(queue.enqueue(job) for job in jobs))
+    if not NOOP:
+        await submit(queue)
     await count.all_done.wait()
     await asyncio.to_thread(count.report)
     working.cancel()
