@@ -6,7 +6,7 @@ ARGS   ?= --help
 TESTS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lock clean
+.PHONY: help run test check format settings lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ check: $(VENV)/.dev ## style and types only
 format: $(VENV)/.dev ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
+
+settings: $(VENV)/.run ## write docs/settings.md from the settings themselves
+	$(BIN)/python -m mediascrape.settings > docs/settings.md
 
 lock: $(VENV)/.dev ## pin the newest allowed version of every dependency
 	$(BIN)/python -m pip install --quiet uv

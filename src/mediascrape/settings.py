@@ -271,3 +271,24 @@ def _explain(error: ValidationError) -> Iterator[str]:
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         env = name if name.isupper() else f"{PREFIX}{name.upper()}"
         yield f"{env}={problem.get('input')!r}: {problem['msg']}"
+
+
+def render_settings() -> str:
+    """The settings as a Markdown page, docs/settings.md."""
+    rows = (
+        f"| `{one.env}` | {f'`{one.default}`' if one.default else ''} | {one.help} |"
+        for one in describe_settings()
+    )
+    head = (
+        "# Settings",
+        "",
+        "Environment variables, or a `.env` file in the working directory; a command's flag wins over both.",
+        "",
+        "| variable | default | meaning |",
+        "|---|---|---|",
+    )
+    return "\n".join((*head, *rows))
+
+
+if __name__ == "__main__":
+    print(render_settings())

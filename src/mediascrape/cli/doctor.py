@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from typing import Literal
 
 import click
@@ -74,10 +75,8 @@ async def _examine(settings: Settings) -> list[Finding]:
 
 async def check_python(_: Settings) -> Finding:
     try:
-        import uvloop
-
-        loop = f"uvloop {uvloop.__version__}"
-    except ImportError:
+        loop = f"uvloop {metadata.version('uvloop')}"
+    except metadata.PackageNotFoundError:
         loop = "the standard event loop"
     return Finding(
         "python", "ok", f"{platform.python_implementation()} {platform.python_version()} with {loop}"

@@ -5,15 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from mediascrape.cli.options import STORE, with_settings
+from mediascrape.cli.results import Form, write_media
 from mediascrape.cli.running import configure_logging, run
-from mediascrape.cli.sources import open_output
-from mediascrape.cli.terminal import console, safe, table
-from mediascrape.errors import ConfigurationError
+from mediascrape.cli.terminal import console, safe, size, table
 from mediascrape.settings import Settings
 from mediascrape.store.records import MediaQuery, StoredMedia
 
@@ -44,7 +43,7 @@ def media_group() -> None:
 @click.option("--format", "output_format", type=click.Choice(["table", "jsonl", "csv"]),
               help="Default: table on a terminal, else jsonl.")  # fmt: skip
 @with_settings(STORE)
-def list_command(settings: Settings, output_format: str | None, **criteria: Any) -> None:
+def list_command(settings: Settings, output_format: Form | Literal["table"] | None, **criteria: Any) -> None:
     """List media, newest first."""
     configure_logging(settings.log_level)
     output_format = output_format or ("table" if sys.stdout.isatty() else "jsonl")
@@ -58,7 +57,7 @@ def list_command(settings: Settings, output_format: str | None, **criteria: Any)
 @click.option("-o", "--output", type=click.Path(dir_okay=False), help="Default: standard output.")
 @with_settings(STORE)
 def export_command(
-    settings: Settings, output_format: str | None, output: str | None, **criteria: Any
+    settings: Settings, output_format: Form | None, output: str | None, **criteria: Any
 ) -> None:
     """Write all media to a file, in constant memory however many there are."""
     configure_logging(settings.log_level)
@@ -67,58 +66,35 @@ def export_command(
         click.echo(f"{count} media written to {output}", err=True)
 
 
-def _format_of(output: str | None) -> str:
-    suffix = Path(output or "").suffix.lower()
-    return {".csv": "csv", ".parquet": "parquet"}.get(suffix, "jsonl")
+def _format_of(output: str | None) -> Form:
+    forms: dict[str, Form] = {".csv": "csv", ".parquet": "parquet"}
+    return forms.get(Path(output or "").suffix.lower(), "jsonl")
 
 
-async def _list(settings: Settings, query: MediaQuery, output_format: str) -> None:
+async def _list(settings: Settings, query: MediaQuery, output_format: Form | Literal["table"]) -> None:
     from mediascrape.store import open_store
-    from mediascrape.store.export import write_media
 
     async with open_store(settings.store_url) as store:
         page = await store.list_media(query)
     if output_format != "table":
-        await write_media(_each(page.items), sys.stdout, output_format)
-        return
-    rows = (
-        (item.kind, item.via, f"{item.width}×{item.height}" if item.width and item.height else "", item.url,
-         safe(item.alt or item.title or "", 40), item.page_url)
-        for item in page.items
-    )  # fmt: skip
-    console().print(table(("kind", "via", "size", "url", "text", "page"), rows) if page.items else "no media")
+        await write_media(_each(page.items), output_format, None)
+    else:
+        rows = (
+            (item.kind, item.via, size(item), item.url, safe(item.alt or item.title or "", 40), item.page_url)
+            for item in page.items
+        )
+        shown = table(("kind", "via", "size", "url", "text", "page"), rows) if page.items else "no media"
+        console().print(shown)
     if page.next_cursor:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
 
-async def _export(settings: Settings, query: MediaQuery, output_format: str, output: str | None) -> int:
+async def _export(settings: Settings, query: MediaQuery, output_format: Form, output: str | None) -> int:
     from mediascrape.store import open_store
-    from mediascrape.store.export import write_media
-
-    count = 0
-
-    async def counted(items: AsyncIterator[StoredMedia]) -> AsyncIterator[StoredMedia]:
-        nonlocal count
-        async for item in items:
-            count += 1
-            yield item
 
     async with open_store(settings.store_url) as store:
-        items = counted(store.iter_media(query))
-        if output_format == "parquet":
-            await _export_parquet(items, output)
-        else:
-            with open_output(output) as out:
-                await write_media(items, out, output_format)
-    return count
-
-
-async def _export_parquet(items: AsyncIterator[StoredMedia], output: str | None) -> None:
-    from mediascrape.store.export import write_parquet
-
-    if output is None:
-        raise ConfigurationError("Parquet is no text: name a file with --output")
-    await write_parquet(items, Path(output))
+        kinds = await write_media(store.iter_media(query), output_format, output)
+    return kinds.total()
 
 
 async def _each(items: list[StoredMedia]) -> AsyncIterator[StoredMedia]:

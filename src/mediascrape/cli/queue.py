@@ -81,8 +81,6 @@ def drain(settings: Settings, delayed: bool, yes: bool) -> None:
 
 
 async def _drain(queue: Queue, delayed: bool) -> int:
-    states = ("waiting", "prioritized", "delayed") if delayed else ("waiting", "prioritized")
-    before = await queue.counts()
+    before = sum((await queue.counts()).values())
     await queue.drain(delayed=delayed)
-    after = await queue.counts()
-    return sum(before[state] - after[state] for state in states)  # type: ignore[index]
+    return max(before - sum((await queue.counts()).values()), 0)

@@ -7,19 +7,21 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from mediascrape.cli import EXIT_JOBS_FAILED
 from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
 from mediascrape.cli.running import configure_logging, run
-from mediascrape.cli.sources import gather_urls, open_output
-from mediascrape.cli.terminal import console, duration, safe, table
+from mediascrape.cli.sources import gather_urls
+from mediascrape.cli.terminal import console, duration, safe, size, table
 from mediascrape.settings import Settings
 
 if TYPE_CHECKING:
+    from mediascrape.cli.results import Form
     from mediascrape.service import Mediascrape
+    from mediascrape.store import StoredMedia
     from mediascrape.submission import Progress, Submission
 
 #: Rows of a table on a terminal; more is for a file.
@@ -47,7 +49,7 @@ def scrape_command(
     settings: Settings,
     urls: tuple[str, ...],
     files: tuple[str, ...],
-    output_format: str | None,
+    output_format: Form | Literal["table"] | None,
     output: str | None,
     quiet: bool,
 ) -> int:
@@ -70,7 +72,9 @@ def scrape_command(
 class _Scrape:
     """One run of the command."""
 
-    def __init__(self, settings: Settings, output_format: str, output: str | None, quiet: bool) -> None:
+    def __init__(
+        self, settings: Settings, output_format: Form | Literal["table"], output: str | None, quiet: bool
+    ) -> None:
         self._settings = settings
         self._format = output_format
         self._output = output
@@ -129,38 +133,28 @@ class _Scrape:
             yield report
 
     async def _show_media(self, service: Mediascrape, submission: Submission) -> Counter[str]:
-        kinds: Counter[str] = Counter()
+        from mediascrape.cli.results import write_media
 
-        async def counted() -> AsyncIterator[Any]:
-            async for item in service.media(submission):
-                kinds[item.kind] += 1
-                yield item
-
+        items = service.media(submission)
         if self._format == "table":
-            await self._show_table(counted())
-        else:
-            await self._write(counted())
-        return kinds
+            return await self._show_table(items)
+        return await write_media(items, self._format, self._output)
 
-    async def _show_table(self, items: AsyncIterator[Any]) -> None:
+    async def _show_table(self, items: AsyncIterator[StoredMedia]) -> Counter[str]:
+        kinds: Counter[str] = Counter()
         rows: list[tuple[object, ...]] = []
-        count = 0
         async for item in items:
-            count += 1
+            kinds[item.kind] += 1
             if len(rows) < TABLE_ROWS:
-                size = f"{item.width}×{item.height}" if item.width and item.height else ""
-                rows.append((item.kind, item.via, size, item.url, safe(item.alt or item.title or "", 40)))
+                rows.append(
+                    (item.kind, item.via, size(item), item.url, safe(item.alt or item.title or "", 40))
+                )
         out = console()
         if rows:
             out.print(table(("kind", "via", "size", "url", "text"), rows))
-        if count > len(rows):
-            out.print(f"… and {count - len(rows)} more: --format jsonl or csv shows all")
-
-    async def _write(self, items: AsyncIterator[Any]) -> None:
-        from mediascrape.store.export import write_media
-
-        with open_output(self._output) as out:
-            await write_media(items, out, self._format)
+        if kinds.total() > len(rows):
+            out.print(f"… and {kinds.total() - len(rows)} more: --format jsonl or csv shows all")
+        return kinds
 
     async def _show_failures(self, service: Mediascrape, submission: Submission) -> None:
         outcomes = await service.outcomes(submission)

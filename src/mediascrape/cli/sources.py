@@ -1,12 +1,10 @@
-"""Where URLs come from (arguments, files, standard input) and where results go."""
+"""URLs from arguments, files and standard input."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO
 
 from mediascrape.errors import ConfigurationError
 
@@ -36,16 +34,3 @@ def _read(name: str) -> str:
     except OSError as error:
         raise ConfigurationError(f"cannot read {name}: {error.strerror}") from None
     return data.decode("utf-8-sig", "backslashreplace")
-
-
-def open_output(name: str | None) -> AbstractContextManager[IO[str]]:
-    """The file to write text results to, or standard output, which stays open.
-
-    Raises ConfigurationError for a file that cannot be written.
-    """
-    if name is None:
-        return nullcontext(sys.stdout)
-    try:
-        return Path(name).open("w", encoding="utf-8", newline="")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {name}: {error.strerror}") from None

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -59,3 +60,15 @@ def duration(seconds: float) -> str:
         return f"{minutes} min {rest} s" if rest else f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+class _Sized(Protocol):
+    @property
+    def width(self) -> int | None: ...
+    @property
+    def height(self) -> int | None: ...
+
+
+def size(item: _Sized) -> str:
+    """Width and height where both are known."""
+    return f"{item.width}×{item.height}" if item.width and item.height else ""

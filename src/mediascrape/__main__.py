@@ -1,0 +1,5 @@
+"""`python -m mediascrape` is the `mediascrape` command."""
+
+from mediascrape.cli import main
+
+main()
