@@ -61,7 +61,10 @@ def prepare(record: ScrapeRecord) -> Prepared:
         return Prepared(record, None, b"")
     columns = _columns(record.items)
     if len(set(columns.url)) != len(columns.url):
-        columns = _columns(list({item.url: item for item in reversed(record.items)}.values())[::-1])
+        first: dict[str, MediaLike] = {}
+        for item in record.items:
+            first.setdefault(item.url, item)
+        columns = _columns([*first.values()])
     digest = blake2b(orjson.dumps(tuple(columns), default=_sorted), digest_size=16).digest()
     return Prepared(record, columns, digest)
 

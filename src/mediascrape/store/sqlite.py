@@ -144,8 +144,8 @@ class SQLiteBackend:
 
     def _write(self, batch: Sequence[Prepared]) -> list[Saved]:
         db = self._connection()
-        commit = GroupCommit(db, self._known)
         with _transaction(db):
+            commit = GroupCommit(db, self._known)
             saved = commit.write(batch)
         commit.learn()
         return saved

@@ -62,7 +62,7 @@ class _Past:
 
 
 class GroupCommit:
-    """Writes one batch within the transaction that its caller began and will commit."""
+    """Writes one batch. Made, used and left within one transaction that its caller began and will commit."""
 
     def __init__(self, connection: apsw.Connection, known: Known) -> None:
         self._db = connection

@@ -23,6 +23,7 @@ from mediascrape.errors import (
 
 from .committer import CommitStats, Committer
 from .cursors import to_cursor
+from .lookups import Lookups
 from .options import StoreOptions
 from .prepare import millis, prepare
 from .records import (
@@ -90,6 +91,7 @@ class Store:
         self._backend = backend
         self._committer = Committer(backend.write, linger=options.linger, max_batch=options.max_batch)
         self._committer.start()
+        self._validators = Lookups(backend.validators)
         self._indexer = asyncio.create_task(self._index(options.search_interval), name="store-indexer")
 
     async def close(self) -> None:
@@ -137,7 +139,7 @@ class Store:
 
     async def validators(self, url: str) -> Validators | None:
         """What a conditional GET of the page may send; None when the page is not known."""
-        return (await self._backend.validators([url])).get(url)
+        return await self._validators.get(url)
 
     async def list_media(self, query: MediaQuery) -> MediaPage:
         """One page of media. Raises InvalidQueryError for a bad limit or cursor."""
