@@ -57,6 +57,8 @@ class Mediascrape:
     queue: Queue
     store: Store
     worker: Worker | None
+    #: Where the queue's server is, the embedded one's socket included.
+    queue_url: str
 
     def __init__(self, settings: Settings | None = None, *, worker: bool = True) -> None:
         self.settings = settings or Settings.load()
@@ -66,7 +68,7 @@ class Mediascrape:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            url = await open_queue_server(self.settings, stack)
+            self.queue_url = url = await open_queue_server(self.settings, stack)
             self.queue = await open_queue(self.settings, url, stack)
             self.store = await stack.enter_async_context(open_store(self.settings.store_url))
             if self._with_worker:
