@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 #: Groups served by one call of the script, which holds up the server meanwhile.
 MAX_GROUPS_PER_CALL: Final = 200
 #: Seconds that reports may wait for company when nobody waits for an answer.
-REPORT_LINGER_S: Final = 0.002
+REPORT_LINGER_S: Final = 0.01
 #: Seconds before the next try after the server could not be reached.
 RETRY_S: Final = 0.5
 

@@ -3,7 +3,7 @@
 
   KEYS[1]     sorted set: worker -> time until which it counts as alive
   KEYS[2]     sorted set: group -> time until which somebody waits or the group is paused
-  KEYS[3...]  one string per group: its state, a MessagePack map (see `fresh` below)
+  KEYS[3...]  one string per group: its state, a MessagePack map (see `NOTHING` below)
 
   ARGV[1]     this worker
   ARGV[2]     now in ms, or "" for the server's clock, which all workers share
@@ -45,21 +45,34 @@ local function is_alive(worker)
   return alive[worker]
 end
 
-local function fresh()
-  return {
-    paused = 0,   -- until when nothing starts
-    next = 0,     -- earliest next start
-    promised = 0, -- the last such start that somebody was told to come back for
-    tail = 0,     -- when the last one in line is due
-    far = 0,      -- when the last one beyond the horizon asks again
-    since = now,  -- when the group was first asked for
-    hold = 0,     -- mean ms that a slot is held, 0: none has come back yet
-    gap = 0,      -- ms between starts learned from refusals
-    failed = 0,   -- failures in a row
-    rests = 0,    -- rests in a row; while > 0 one probe at a time decides
-    refused = 0,  -- 1: the last rest was asked for by the group
-    workers = {}, -- worker -> slots it holds
-  }
+--- A group's state. What is zero, or a time gone by, is not stored.
+local NOTHING = {
+  paused = 0,   -- until when nothing starts
+  next = 0,     -- earliest next start
+  promised = 0, -- the last such start that somebody was told to come back for
+  tail = 0,     -- when the last one in line is due
+  far = 0,      -- when the last one beyond the horizon asks again
+  hold = 0,     -- mean ms that a slot is held, 0: none has come back yet
+  gap = 0,      -- ms between starts learned from refusals
+  failed = 0,   -- failures in a row
+  rests = 0,    -- rests in a row; while > 0 one probe at a time decides
+  refused = 0,  -- 1: the last rest was asked for by the group
+}
+local TIMES = { paused = true, next = true, promised = true, tail = true, far = true }
+local STATE = { __index = NOTHING }
+
+local function load(key)
+  local packed = redis.call("GET", key)
+  -- since: when the group was first asked for; workers: worker -> slots it holds
+  return setmetatable(packed and cmsgpack.unpack(packed) or { since = now, workers = {} }, STATE)
+end
+
+local function store(key, state, busy_until)
+  local kept = {}
+  for name, value in pairs(state) do
+    if value ~= 0 and not (TIMES[name] and value <= now) then kept[name] = value end
+  end
+  redis.call("SET", key, cmsgpack.pack(kept), "PX", math.ceil(busy_until - now) + KEEP)
 end
 
 local function begin_rest(state, pause, refused)
@@ -148,8 +161,7 @@ end
 local function serve(key, entry)
   local name, want, held, concurrent, least_gap, ok, failed, refused, pause, hold_sum, hold_count =
     unpack(entry)
-  local packed = redis.call("GET", key)
-  local state = packed and cmsgpack.unpack(packed) or fresh()
+  local state = load(key)
   take_reports(state, concurrent, ok, failed, refused, pause)
   if hold_count > 0 then
     local mean = math.max(1, hold_sum / hold_count)
@@ -172,7 +184,7 @@ local function serve(key, entry)
   state.workers[me] = held > 0 and held or nil
   local busy_until = math.max(now, state.paused, state.tail, state.next)
   if want > granted or now < state.paused then redis.call("ZADD", KEYS[2], busy_until, name) end
-  redis.call("SET", key, cmsgpack.pack(state), "PX", math.ceil(busy_until - now) + KEEP)
+  store(key, state, busy_until)
   return reply
 end
 

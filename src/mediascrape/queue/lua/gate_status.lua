@@ -10,11 +10,13 @@ if not now then
 end
 
 local function why(state)
-  if now < state.paused then return state.refused == 1 and "refused" or "resting" end
-  if state.rests > 0 then return "probing" end
-  if now < state.next then return "gap" end
+  if now < (state.paused or 0) then return state.refused == 1 and "refused" or "resting" end
+  if (state.rests or 0) > 0 then return "probing" end
+  if now < (state.next or 0) then return "gap" end
   return "slots"
 end
+
+local function ms_until(time) return math.max(0, math.ceil((time or now) - now)) end
 
 local rows = {}
 for i = 2, #KEYS do
@@ -27,8 +29,8 @@ for i = 2, #KEYS do
       if till and tonumber(till) > now then held = held + count end
     end
     rows[i - 1] = {
-      held, math.max(0, math.ceil(state.paused - now)), math.max(0, math.ceil(state.tail - now)), why(state),
-      math.ceil(state.hold), math.ceil(state.gap), state.failed, state.rests,
+      held, ms_until(state.paused), ms_until(state.tail), why(state),
+      math.ceil(state.hold or 0), math.ceil(state.gap or 0), state.failed or 0, state.rests or 0,
     }
   else
     rows[i - 1] = {}
