@@ -81,10 +81,10 @@ _fts = sa.table("media_search", sa.column("rowid"), sa.column("media_search"))
 def sqlite_search(found: Select, words: Sequence[str], query: MediaQuery) -> Select:
     """Let FTS5 drive the listing; it gives rows in the order of their ids, newest first."""
     terms = match_terms(words, query.kind)
-    match: sa.ColumnElement[str] = sa.literal(" AND ".join(terms))
+    match: sa.ColumnElement[str] = sa.literal(" AND ".join(terms), sa.Text)
     if query.host is not None:
-        host_id = sa.select(hosts.c.id).where(hosts.c.name == query.host).scalar_subquery()
-        match = match + sa.func.coalesce(sa.literal(' AND "host0') + host_id + '"', ' AND "host0"')
+        host_id = sa.select(sa.cast(hosts.c.id, sa.Text)).where(hosts.c.name == query.host).scalar_subquery()
+        match = match.concat(' AND "host0').concat(sa.func.coalesce(host_id, "")).concat('"')
     found = found.select_from(_with_names(_fts.join(media, media.c.id == _fts.c.rowid)))
     found = found.where(_fts.c.media_search.op("MATCH")(match)).order_by(_fts.c.rowid.desc())
     if query.cursor is not None:

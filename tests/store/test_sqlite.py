@@ -1,0 +1,244 @@
+"""What is particular to SQLite: the file, its lock, several processes, sudden death."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+import pytest
+
+from mediascrape.errors import ConfigurationError, StoreUnavailableError
+from mediascrape.store import MediaQuery, Saved, ScrapeQuery, StoreOptions, open_store, queries, schema
+from mediascrape.store.compile import sqlite_text
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "media.db"
+
+
+async def test_a_path_and_a_url_name_the_same_file(path: Path, record: Make) -> None:
+    async with open_store(path) as store:
+        await store.save(record("1", "a"))
+    async with open_store(f"sqlite:///{path}") as store:
+        assert (await store.totals()).pages == 1
+
+
+async def test_a_relative_url(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(path.parent)
+    async with open_store("sqlite:///media.db"):
+        assert path.exists()
+
+
+async def test_what_cannot_be_opened(path: Path) -> None:
+    for place in (path.parent / "absent" / "media.db", path.parent):
+        with pytest.raises(StoreUnavailableError, match=str(place)):
+            async with open_store(place):
+                pass
+    with pytest.raises(ConfigurationError, match="mysql"):
+        async with open_store("mysql://localhost/media"):
+            pass
+
+
+async def test_a_file_that_is_no_database(path: Path) -> None:
+    path.write_bytes(b"This is a diary, not a database. " * 100)
+    with pytest.raises(StoreUnavailableError, match="not a database"):
+        async with open_store(path):
+            pass
+    assert path.read_bytes().startswith(b"This is a diary")
+
+
+async def test_tables_of_a_newer_version(path: Path) -> None:
+    async with open_store(path):
+        pass
+    with apsw.Connection(str(path)) as db:
+        db.pragma("user_version", 999)
+    db.close()
+    with pytest.raises(StoreUnavailableError, match="newer mediascrape"):
+        async with open_store(path):
+            pass
+
+
+async def test_the_tables_are_those_the_queries_know(path: Path) -> None:
+    async with open_store(path):
+        pass
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    for table in schema.metadata.sorted_tables:
+        found = [
+            (name, bool(key)) for _, name, _, _, _, key in db.execute(f"PRAGMA table_info({table.name})")
+        ]
+        assert found == [(column.name, column.primary_key) for column in table.columns]
+    db.close()
+
+
+async def test_listings_use_indexes_and_do_not_sort(path: Path, record: Make) -> None:
+    async with open_store(path, StoreOptions(linger=0)) as store:
+        await store.save(record("1", "a", batch_id="b"))
+    media = [
+        {},
+        {"kind": "image"},
+        {"kind": "video"},
+        {"host": "h"},
+        {"q": "cat", "host": "h", "cursor": "9"},
+    ]
+    by_page = [{"page_url": "u", "cursor": "1.1"}, {"batch_id": "b", "cursor": "1.1"}]
+    scrapes = [{}, {"batch_id": "b"}, {"failed": True}, {"outcome": "timeout"}]
+    statements = [
+        *(queries.newest_media(MediaQuery(**criteria), queries.sqlite_search) for criteria in media),
+        *(queries.media_by_page(MediaQuery(**criteria)) for criteria in by_page),
+        *(queries.newest_scrapes(ScrapeQuery(**criteria)) for criteria in scrapes),
+        queries.scrapes_of(["1", "2"]),
+        queries.sums("a", "b"),
+    ]
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    in_order = {"SCAN media", "SCAN scrapes", "SCAN media_search"}
+    for statement in statements:
+        text, values = sqlite_text(statement)
+        for _, _, _, step in db.execute(f"EXPLAIN QUERY PLAN {text}", values):
+            assert "TEMP B-TREE" not in step, text
+            assert not step.startswith("SCAN") or step.split(" VIRTUAL")[0] in in_order, (step, text)
+    db.close()
+
+
+async def test_a_locked_file_is_unavailable_and_can_be_saved_to_later(path: Path, record: Make) -> None:
+    async with open_store(path, StoreOptions(linger=0, busy_timeout=0.05)) as store:
+        other = apsw.Connection(str(path))
+        other.execute("BEGIN IMMEDIATE")
+        results = await asyncio.gather(
+            *(store.save(record(str(n), f"x{n}")) for n in range(3)), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [StoreUnavailableError] * 3
+        assert (await store.totals()).pages == 0, "reading goes on"
+        other.execute("ROLLBACK")
+        other.close()
+        assert await store.save(record("1", "x1")) == Saved(1, 1)
+
+
+async def test_a_full_disk_loses_nothing_that_was_saved(path: Path, record: Make) -> None:
+    async with open_store(path, StoreOptions(linger=0)) as store:
+        await store.save(record("0", "a"))
+        backend: Any = store._backend
+        await backend._in(backend._writer, lambda: backend._connection().pragma("max_page_count", 60))
+        results = [
+            await asyncio.gather(
+                store.save(record(str(n), *(f"{n}-{k}-{'x' * 200}" for k in range(20)))),
+                return_exceptions=True,
+            )
+            for n in range(1, 100)
+        ]
+        failed = [error for [error] in results if isinstance(error, StoreUnavailableError)]
+        saved = 1 + len(results) - len(failed)
+        assert 1 < saved < 100
+        assert all("full" in str(error) for error in failed)
+        assert (await store.totals()).pages == saved
+        await backend._in(backend._writer, lambda: backend._connection().pragma("max_page_count", 10_000))
+        assert await store.save(record("last", "new")) == Saved(1, 1)
+        assert (await store.totals()).media == {"image": 20 * (saved - 1) + 2}
+
+
+_OPENER = """
+import asyncio, sys
+from mediascrape.store import open_store
+async def main():
+    async with open_store(sys.argv[1]) as store:
+        print((await store.totals()).pages)
+asyncio.run(main())
+"""
+
+
+async def test_many_processes_may_create_it_at_once(path: Path) -> None:
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _OPENER, str(path), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(6)
+    ]
+    outputs = await asyncio.gather(*(process.communicate() for process in processes))
+    assert outputs == [(b"0\n", b"")] * 6
+
+
+_SAVER = """
+import asyncio, sys
+from dataclasses import dataclass
+from mediascrape.store import PageRecord, ScrapeRecord, open_store
+@dataclass(frozen=True)
+class Item:
+    url: str
+    kind: str = "image"
+    via: str = "img.src"
+    places: tuple = ("img.src",)
+    alt: None = None
+    title: None = None
+    width: None = None
+    height: None = None
+    mime_type: None = None
+    flags: tuple = ()
+    provider: None = None
+    provider_id: None = None
+async def saver(store, name):
+    for n in range(10**9):
+        job = f"{name}.{n}"
+        items = [Item(f"https://cdn.example/{job}/{k}") for k in range(10)]
+        url = f"https://site.example/{job}"
+        await store.save(ScrapeRecord(job, url, 0, 1, page=PageRecord(), items=items))
+        print(job, flush=True)
+async def main():
+    async with open_store(sys.argv[1]) as store:
+        await asyncio.gather(*(saver(store, f"{sys.argv[2]}{k}") for k in range(20)))
+asyncio.run(main())
+"""
+
+
+async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
+    """Two processes save into one file and are killed in the middle, three times over."""
+    acknowledged: set[str] = set()
+    for round_ in range(3):
+        processes = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, "-c", _SAVER, str(path), f"{round_}{name}", stdout=subprocess.PIPE
+            )
+            for name in "ab"
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            for _ in range(200):
+                acknowledged.add((await process.stdout.readline()).decode().strip())
+        for process in processes:
+            process.send_signal(signal.SIGKILL)
+        for process in processes:
+            assert process.stdout is not None
+            rest = (await process.stdout.read()).decode()
+            acknowledged.update(rest[: rest.rfind("\n") + 1].split())
+            await process.wait()
+    assert len(acknowledged) >= 1200
+    async with open_store(path) as store:
+        stored = await store.scrapes_for(sorted(acknowledged))
+        assert acknowledged - stored.keys() == set()
+        assert {scrape.found for scrape in stored.values()} == {10}
+        totals = await store.totals()
+        listed = [media.url async for media in store.iter_media(MediaQuery())]
+        assert totals.media == {"image": len(listed)} == {"image": 10 * totals.pages}
+        assert len(set(listed)) == len(listed)
+    db = apsw.Connection(str(path))
+    assert db.pragma("integrity_check") == "ok"
+    db.close()
+
+
+async def test_the_queries_know_every_index(path: Path) -> None:
+    async with open_store(path):
+        pass
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    found = {
+        name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'index' AND sql <> ''")
+    }
+    named = {index.name for table in schema.metadata.sorted_tables for index in table.indexes}
+    db.close()
+    assert found == named
