@@ -1,0 +1,52 @@
+"""The extractor: a pure function from a document's bytes to its media items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mediascrape.errors import BodyTooLargeError
+from mediascrape.scrape.extract.encoding import utf8
+from mediascrape.scrape.extract.filter import ItemFilter
+from mediascrape.scrape.extract.items import Document, Kind, MediaItem
+from mediascrape.scrape.extract.page import Page
+from mediascrape.scrape.extract.reader import BaseChangedError, read
+
+__all__ = ["Document", "ExtractOptions", "ItemFilter", "Kind", "MediaItem", "extract"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractOptions:
+    """How a document is read.
+
+    deep: look into the state that scripts carry, too. max_body_bytes: longer documents are refused.
+    """
+
+    deep: bool = False
+    max_body_bytes: int = 32 * 1024 * 1024
+
+
+DEFAULTS = ExtractOptions()
+
+
+def extract(
+    body: bytes, *, base_url: str, content_type: str | None = None, options: ExtractOptions = DEFAULTS
+) -> Document:
+    """The media items of an HTML document or a feed.
+
+    base_url: where the document came from (after redirects), absolute. content_type: the header's value.
+    Raises BodyTooLargeError and DocumentTooComplexError; never anything else, whatever the bytes.
+    """
+    if len(body) > options.max_body_bytes:
+        raise BodyTooLargeError(f"the document is longer than {options.max_body_bytes} bytes")
+    data, encoding = utf8(body, content_type)
+    page = Page(Document(base_url=base_url, encoding=encoding))
+    try:
+        read(page, data)
+    except BaseChangedError:
+        again = Page(Document(base_url=page.document.base_url, encoding=encoding))
+        again.base_fixed = True
+        page = again
+        read(page, data)
+    document = page.document
+    document.items = list(page.items.values())
+    return document

@@ -1,0 +1,52 @@
+"""From a URL's extension or a MIME type to the kind of media."""
+
+from __future__ import annotations
+
+import re
+
+from mediascrape.scrape.extract.items import Kind
+
+_EXTENSIONS: dict[Kind, str] = {
+    "image": "apng avif bmp cur dds emf eps gif heic heif ico jfif jp2 jpe jpeg jpg jxl jxr pjp pjpeg png "
+    "psd svg svgz tga tif tiff webp wmf xbm",
+    "video": "3g2 3gp asf avi f4v flv m2ts m3u8 m4v mkv mov mp4 mpd mpeg mpg mts ogm ogv qt rm rmvb vob webm wmv",
+    "audio": "aac aif aiff amr ape au flac m4a m4b mid midi mka mp3 mpga oga ogg opus ra wav weba wma",
+    "embed": "swf",
+}
+KIND_BY_EXTENSION: dict[str, Kind] = {ext: kind for kind, exts in _EXTENSIONS.items() for ext in exts.split()}
+
+#: Extensions in a regular expression's alternation, longest first.
+EXTENSION_PATTERN = "|".join(sorted(KIND_BY_EXTENSION, key=lambda ext: (-len(ext), ext)))
+
+_extension_of = re.compile(r"[^?#]*\.([A-Za-z0-9]{2,5})(?:[?#;!:]|$)").match
+_MANIFEST_TYPES: dict[str, Kind] = {
+    "application/x-mpegurl": "video",
+    "application/vnd.apple.mpegurl": "video",
+    "application/dash+xml": "video",
+    "application/ogg": "audio",
+    "application/x-shockwave-flash": "embed",
+    "text/html": "embed",
+}
+
+
+def extension(url: str) -> str | None:
+    """The lower-case extension of the last path segment, without the dot."""
+    path = url.partition("?")[0].partition("#")[0]
+    name = path[path.rfind("/") + 1 :]
+    dot = name.rfind(".")
+    return name[dot + 1 :].lower() if dot >= 0 else None
+
+
+def kind_of_url(url: str) -> Kind | None:
+    """The kind that the URL's extension tells, if it is one of media."""
+    ext = extension(url)
+    return None if ext is None else KIND_BY_EXTENSION.get(ext)
+
+
+def kind_of_mime(mime: str) -> Kind | None:
+    """The kind that a MIME type (parameters allowed) tells."""
+    essence = mime.partition(";")[0].strip().lower()
+    top = essence.partition("/")[0]
+    if top == "image" or top == "video" or top == "audio":
+        return top
+    return _MANIFEST_TYPES.get(essence)
