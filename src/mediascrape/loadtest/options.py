@@ -94,7 +94,8 @@ def parse_fault(text: str) -> tuple[str, float]:
     return kind, float(share)
 
 
-def _latency_text(text: str) -> str:
+def check_latency(text: str) -> str:
+    """The text itself where `parse_latency` can read it. Raises ValueError."""
     parse_latency(text, random.Random())
     return text
 
@@ -109,7 +110,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> OriginOptions:
     parser.add_argument("--port", type=int, default=defaults.port, help="port, 0 for a free one")
     parser.add_argument(
         "--latency",
-        type=_latency_text,
+        type=check_latency,
         default=defaults.latency,
         help="seconds before an answer: SECONDS, uniform:LOW:HIGH or lognormal:MEDIAN:SIGMA",
     )
