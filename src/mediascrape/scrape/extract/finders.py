@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 
 from mediascrape.scrape.extract import lazy
-from mediascrape.scrape.extract.css import css_urls
+from mediascrape.scrape.extract.css import declaration_urls
 from mediascrape.scrape.extract.items import Kind, MediaItem
 from mediascrape.scrape.extract.kinds import kind_of_mime, kind_of_url
 from mediascrape.scrape.extract.metadata import ITEMPROP_KINDS, find_meta
@@ -63,7 +63,7 @@ def find(page: Page, element: str, attrs: Attributes) -> None:
         by_table(page, element, attrs)
     style = attrs.get("style")
     if style is not None and "(" in style:
-        for url in css_urls(lazy.decode(style)):
+        for url in declaration_urls(lazy.decode(style)):
             page.flag(page.add(url, "image", "style.url"), "decoration")
 
 
@@ -164,7 +164,7 @@ def _link_to(page: Page, element: str, attrs: Attributes) -> None:
     href = attrs.pop("href", None)
     if href:
         ref = lazy.decode(href)
-        kind = kind_of_url(ref) if "." in ref else None
+        kind = kind_of_url(page.resolve(ref) or "") if "." in ref else None
         if kind is not None and not is_file_page(ref):
             item = page.add(ref, kind, f"{element}.href")
             if item is not None and item.title is None and attrs.get("title"):

@@ -18,7 +18,6 @@ KIND_BY_EXTENSION: dict[str, Kind] = {ext: kind for kind, exts in _EXTENSIONS.it
 #: Extensions in a regular expression's alternation, longest first.
 EXTENSION_PATTERN = "|".join(sorted(KIND_BY_EXTENSION, key=lambda ext: (-len(ext), ext)))
 
-_extension_of = re.compile(r"[^?#]*\.([A-Za-z0-9]{2,5})(?:[?#;!:]|$)").match
 _MANIFEST_TYPES: dict[str, Kind] = {
     "application/x-mpegurl": "video",
     "application/vnd.apple.mpegurl": "video",
@@ -30,11 +29,11 @@ _MANIFEST_TYPES: dict[str, Kind] = {
 
 
 def extension(url: str) -> str | None:
-    """The lower-case extension of the last path segment, without the dot."""
+    """The lower-case extension of an absolute URL's last path segment, without the dot."""
     path = url.partition("?")[0].partition("#")[0]
-    name = path[path.rfind("/") + 1 :]
-    dot = name.rfind(".")
-    return name[dot + 1 :].lower() if dot >= 0 else None
+    slash = path.rfind("/")
+    dot = path.rfind(".")
+    return path[dot + 1 :].lower() if dot > slash > path.find("//") + 1 else None
 
 
 def kind_of_url(url: str) -> Kind | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from mediascrape.scrape.extract.css import css_urls
+from mediascrape.scrape.extract.css import value_urls
 from mediascrape.scrape.extract.entities import unescape_attribute
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import EXTENSION_PATTERN, kind_of_url
@@ -66,7 +66,7 @@ def find(page: Page, element: str, name: str, value: str, attrs: dict[str, str])
             _describe(page, page_add(page, value, kind, element, name), element, attrs)
         return
     if "url(" in value:
-        for url in css_urls(value):
+        for url in value_urls(value):
             page.flag(page_add(page, url, "image", element, name), "decoration")
         return
     default = _SHOWING.get(element)

@@ -41,7 +41,7 @@ class Page:
         if text[:5].lower() == "data:":
             self.document.data_uris += 1
             return None
-        if text:
+        if text and text[0] != "#":
             url = join_url(self.document.base_url, text)
             if url is not None:
                 url = url.partition("#")[0] if url.startswith(("http://", "https://")) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from mediascrape.scrape.extract.css import css_urls
+from mediascrape.scrape.extract.css import style_sheet_urls
 from mediascrape.scrape.extract.entities import unescape_attribute
 from mediascrape.scrape.extract.finders import find
 from mediascrape.scrape.extract.jsonld import find_jsonld
@@ -101,7 +101,7 @@ def _raw_text(page: Page, name: bytes, raw: bytes, data: bytes, start: int, end:
             find_jsonld(page, data[start:end].decode("utf-8", "replace"))
     elif name == b"style":
         if data.find(b"(", start, end) >= 0:
-            for url in css_urls(data[start:end].decode("utf-8", "replace")):
+            for url in style_sheet_urls(data[start:end].decode("utf-8", "replace")):
                 page.flag(page.add(url, "image", "style.url"), "decoration")
     elif name == b"title":
         if page.document.title is None:
