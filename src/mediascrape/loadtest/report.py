@@ -91,12 +91,23 @@ def _thinned(samples: Sequence[Sample]) -> Sequence[Sample]:
     return samples[::step]
 
 
-def _chart(lines: dict[str, list[tuple[float, float]]], unit: str, **options: Any) -> str:
+def _chart(lines: dict[str, list[tuple[float, float]]], unit: str) -> str:
     style = Style(
         background="transparent",
         plot_background="transparent",
         colors=_COLOURS,
         font_family="system-ui, sans-serif",
+        title_font_size=13,
+        label_font_size=12,
+        major_label_font_size=12,
+        legend_font_size=13,
+        foreground="#475569",
+        foreground_strong="#1e293b",
+        guide_stroke_color="#e2e8f0",
+        major_guide_stroke_color="#cbd5e1",
+        guide_stroke_dasharray="none",
+        major_guide_stroke_dasharray="none",
+        stroke_width=2,
     )
     chart = pygal.XY(
         style=style,
@@ -107,8 +118,8 @@ def _chart(lines: dict[str, list[tuple[float, float]]], unit: str, **options: An
         x_title="seconds",
         y_title=unit,
         include_x_axis=True,
-        stroke_style={"width": 2},
-        **options,
+        xrange=(0, max((x for points in lines.values() for x, _ in points), default=1)),
+        range=(0, max((y for points in lines.values() for _, y in points), default=0) or 1),
     )
     for name, points in lines.items():
         chart.add(name, points)
