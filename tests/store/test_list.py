@@ -92,6 +92,32 @@ async def test_search_with_kind_and_host(filled: Store) -> None:
     assert await listed(filled, q="zoo", host="cdn.example", kind="video") == []
 
 
+async def test_a_span_of_time_holds_what_was_first_seen_in_it(store: Store, record: Make) -> None:
+    day = 86_400.0
+    for number in range(40):
+        await store.save(record(f"{number}", f"{number}.png", finished_at=number * day))
+    assert await listed(store, since=37 * day) == ["39.png", "38.png", "37.png"]
+    assert await listed(store, until=2 * day) == ["1.png", "0.png"]
+    assert await listed(store, since=20 * day, until=22 * day) == ["21.png", "20.png"]
+    assert await listed(store, since=20 * day, until=22 * day, q="21") == ["21.png"]
+    assert await listed(store, since=40 * day) == []
+
+
+async def test_an_item_saved_late_is_still_found_by_its_time(store: Store, record: Make) -> None:
+    for number, seen in enumerate([1000.0, 2000.0, 1990.0, 1500.0, 3000.0]):
+        await store.save(record(f"{number}", f"{number}.png", finished_at=seen))
+    assert await listed(store, since=1995.0) == ["4.png", "1.png"]
+    assert await listed(store, until=1600.0) == ["3.png", "0.png"]
+
+
+async def test_sizes_that_are_not_known_are_not_large_enough(store: Store, record: Make, item: Make) -> None:
+    items = [item("s.png", width=10, height=10), item("l.png", width=900, height=50), item("u.png")]
+    await store.save(record("1", items=items))
+    assert await listed(store, min_width=11) == ["l.png"]
+    assert await listed(store, min_height=10) == ["l.png", "s.png"]
+    assert await listed(store, min_width=11, min_height=51) == []
+
+
 async def test_what_was_just_saved_is_found(filled: Store, record: Make, item: Make) -> None:
     assert await listed(filled, q="zebra") == []
     await filled.save(record("4", items=[item("zebra.png")]))

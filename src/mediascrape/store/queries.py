@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .cursors import from_cursor
+from .prepare import millis
 from .records import OK, MediaQuery, ScrapeQuery
 from .schema import FAILED, NOT_IMAGE, hosts, media, page_media, pages, scrapes, tallies
 from .search import match_terms, search_words
@@ -127,7 +128,32 @@ def _criteria(query: MediaQuery) -> list[sa.ColumnElement[bool]]:
     if query.host is not None:
         host = sa.select(hosts.c.id).where(hosts.c.name == query.host).scalar_subquery()
         criteria.append(media.c.host_id == host)
+    if query.since is not None:
+        criteria.append(media.c.first_seen >= millis(query.since))
+    if query.until is not None:
+        criteria.append(media.c.first_seen < millis(query.until))
+    if query.min_width is not None:
+        criteria.append(media.c.width >= query.min_width)
+    if query.min_height is not None:
+        criteria.append(media.c.height >= query.min_height)
     return criteria
+
+
+def within_ids(found: Select, lowest: int, highest: int) -> Select:
+    """The rows of a listing with ids of a range, so that no others are looked at."""
+    return found.where(media.c.id.between(lowest, highest))
+
+
+def first_from(media_id: int) -> Select:
+    """(id, first_seen) of the first item from an id on."""
+    return (
+        sa.select(media.c.id, media.c.first_seen).where(media.c.id >= media_id).order_by(media.c.id).limit(1)
+    )
+
+
+def last_id() -> Select:
+    """(id,) of the newest item."""
+    return sa.select(media.c.id).order_by(media.c.id.desc()).limit(1)
 
 
 def _contains(word: str) -> sa.ColumnElement[bool]:

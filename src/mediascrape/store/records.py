@@ -109,7 +109,8 @@ class MediaQuery:
     """Which media to list; None leaves a criterion out, all that are given must hold.
 
     With `page_url`, `batch_id` or `job_ids` there is one entry per page and item, in the order of
-    the pages; otherwise one per item, newest first, with the page that showed it first.
+    the pages; otherwise one per item, newest first, with the page that showed it first. `since` and
+    `until` (not included) are about when an item was first seen; of unknown size is none wide enough.
     """
 
     kind: str | None = None
@@ -118,6 +119,10 @@ class MediaQuery:
     page_url: str | None = None
     batch_id: str | None = None
     job_ids: Sequence[str] | None = None
+    since: float | None = None
+    until: float | None = None
+    min_width: int | None = None
+    min_height: int | None = None
     cursor: str | None = None
     limit: int = 100
 

@@ -53,6 +53,8 @@ MAX_LIMIT = 10_000
 """Most entries that one listing gives."""
 
 _PRUNE_CHUNK = 1_000
+_SAVED_WITHIN = 3600.0
+"""Seconds within which what a page showed is saved, all retries of a busy database included."""
 _INDEX_CHUNK = 2_000
 _INDEX_BEFORE_SEARCH = 20_000
 """Media made findable at most while a search waits: some 0.1 s."""
@@ -149,7 +151,10 @@ class Store:
         if not query.by_page:
             if query.q:
                 await self._backend.index_search(_INDEX_BEFORE_SEARCH)
-            rows = await self._backend.fetch(queries.newest_media(query, self._backend.search))
+            found = queries.newest_media(query, self._backend.search)
+            if query.since is not None or query.until is not None:
+                found = queries.within_ids(found, *await self._ids_between(query.since, query.until))
+            rows = await self._backend.fetch(found)
             items = [_media(row) for row in rows[: query.limit]]
             more = len(rows) > query.limit
             return MediaPage(items, to_cursor(items[-1].id) if more else None)
@@ -157,6 +162,34 @@ class Store:
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         return MediaPage([_media(row[2:]) for row in rows], to_cursor(*rows[-1][:2]) if more else None)
+
+    async def _ids_between(self, since: float | None, until: float | None) -> tuple[int, int]:
+        """A range of ids that holds all media first seen in a span of time.
+
+        Ids follow the time of saving, which is at most `_SAVED_WITHIN` after the time of seeing: two
+        searches by halving take the place of an index that every save would pay for.
+        """
+        from . import queries
+
+        newest = await self._backend.fetch(queries.last_id())
+        last = int(newest[0][0]) if newest else 0
+        lowest = 0 if since is None else await self._first_id(since - _SAVED_WITHIN, last)
+        highest = last if until is None else await self._first_id(until + _SAVED_WITHIN, last)
+        return lowest, highest
+
+    async def _first_id(self, moment: float, last: int) -> int:
+        """The first id whose item was seen at or after a moment; one past the last when none was."""
+        from . import queries
+
+        low, high, wanted = 0, last + 1, millis(moment)
+        while low < high:
+            middle = (low + high) // 2
+            rows = await self._backend.fetch(queries.first_from(middle))
+            if rows and rows[0][1] < wanted:
+                low = int(rows[0][0]) + 1
+            else:
+                high = middle
+        return low
 
     async def iter_media(self, query: MediaQuery, *, chunk: int = 1000) -> AsyncIterator[StoredMedia]:
         """All media of the query, `chunk` in memory at a time; its limit does not count."""
