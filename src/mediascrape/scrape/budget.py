@@ -135,4 +135,5 @@ class BodyAccount:
         """Releases everything. May be called again."""
         if not self.closed:
             self.closed = True
+            self.on_granted = None  # it refers back to us by way of the transfer
             self._budget._close(self)

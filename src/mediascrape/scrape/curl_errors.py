@@ -14,7 +14,6 @@ from mediascrape.errors import (
     ProtocolError,
     ScrapeError,
     TLSError,
-    TooSlowError,
 )
 
 #: libcurl codes that pycurl has no name for: CURLE_HTTP2_STREAM and CURLE_TOO_LARGE.
@@ -41,11 +40,14 @@ _ERRORS: Final[dict[int, type[ScrapeError]]] = {
 }
 
 
-def transfer_error(code: int, message: str, os_errno: int, *, connected: bool) -> ScrapeError:
-    """connected: the request had been sent, so a time-out is the answer's fault."""
+def transfer_error(code: int, message: str, os_errno: int) -> ScrapeError:
+    """The error for a transfer that libcurl ended with `code`, in libcurl's own words.
+
+    Its only time-out here is that of the connection: the pace of an answer is watched by us.
+    """
     text = message or f"libcurl error {code}"
     if code == pycurl.E_COULDNT_CONNECT and os_errno == errno.ECONNREFUSED:
         return ConnectionRefusedByHostError(text)
-    if code == pycurl.E_OPERATION_TIMEDOUT and connected:
-        return TooSlowError(text)
+    if code == pycurl.E_RECV_ERROR and text.startswith("chunk "):  # no code of its own for bad framing
+        return ProtocolError(text)
     return _ERRORS.get(code, ConnectionFailedError)(text)

@@ -36,4 +36,4 @@ class FetchOptions:
     max_idle_connections: int = 256
     receive_buffer_bytes: int = 16 * 1024
     open_receive_buffer_bytes: int = 256 * 1024
-    buffer_bytes: int = 32 * 1024
+    buffer_bytes: int = 16 * 1024

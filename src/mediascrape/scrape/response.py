@@ -110,5 +110,5 @@ class Response:
 
     def release(self) -> None:
         """Gives the body's bytes back to the budget; the end of the fetch's context does it."""
-        self._pieces = []
+        self._pieces.clear()  # in place: the exchange shares the list
         self._account.close()

@@ -115,7 +115,7 @@ class Transport:
         else:
             curl.close()
 
-    def open_socket(self, purpose: int, address: tuple[int, int, int, Any]) -> socket.socket | int:
+    def open_socket(self, purpose: int, address: tuple[int, int, int, Any]) -> LentSocket | int:
         """libcurl's socket hook, called for each new connection with the very address it will contact.
 
         What comes here was vetted before; asking again makes that true by construction.
@@ -130,7 +130,7 @@ class Transport:
             return int(pycurl.SOCKET_BAD)
         opened = socket.socket(family, kind, protocol)
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._options.receive_buffer_bytes)
-        return opened
+        return LentSocket(opened)
 
     def body_began(self, exchange: Exchange) -> None:
         """Notes the connection: its number can be known only now, and is wanted when a pause has ended."""
@@ -174,8 +174,7 @@ class Transport:
             BodyAction.STOP,
         )
         if code != 0 and not ended_by_us:
-            connected = curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
-            return transfer_error(code, message, curl.getinfo(pycurl.OS_ERRNO), connected=connected)
+            return transfer_error(code, message, curl.getinfo(pycurl.OS_ERRNO))
         if exchange.verdict.action is BodyAction.SNIFF and exchange.length:
             exchange.sniff()
         if exchange.verdict.error is not None:
@@ -183,6 +182,22 @@ class Transport:
         if exchange.verdict.action in (BodyAction.KEEP, BodyAction.SNIFF) and not exchange.length:
             return EmptyBodyError(f"HTTP {exchange.status} without a body")
         return None
+
+
+class LentSocket:
+    """A socket for pycurl, which duplicates it and lets go of this one; only then may it be closed."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+
+    def fileno(self) -> int:
+        """What pycurl duplicates."""
+        return self._socket.fileno()
+
+    def __del__(self) -> None:
+        self._socket.close()
 
 
 def _set_receive_buffer(number: int, size: int) -> None:
