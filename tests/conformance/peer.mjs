@@ -95,11 +95,11 @@ const operations = {
 };
 
 for await (const line of createInterface({ input: process.stdin })) {
-  const { id, operation, ...options } = JSON.parse(line);
+  const { request, operation, ...options } = JSON.parse(line);
   Promise.resolve()
     .then(() => operations[operation](options))
-    .then((result = null) => say({ id, result }))
-    .catch((error) => say({ id, error: `${error.name}: ${error.message}` }));
+    .then((result = null) => say({ request, result }))
+    .catch((error) => say({ request, error: `${error.name}: ${error.message}` }));
 }
 await operations.stopWorkers({ force: true });
 await Promise.all(closers.map((close) => close()));

@@ -11,7 +11,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 #: Seconds to wait for anything that must happen.
-PATIENCE = 30.0
+PATIENCE = 15.0
 
 
 class NodePeer:
@@ -29,7 +29,7 @@ class NodePeer:
         number = len(self._replies)
         future = self._replies[number] = asyncio.get_running_loop().create_future()
         assert self.process.stdin is not None
-        line = json.dumps({"id": number, "operation": operation, **options})
+        line = json.dumps({"request": number, "operation": operation, **options})
         self.process.stdin.write(line.encode() + b"\n")
         async with asyncio.timeout(PATIENCE):
             return await future
@@ -59,9 +59,12 @@ class NodePeer:
                     self.happenings.append(message)
                     self._news.notify_all()
             elif "error" in message:
-                self._replies[message["id"]].set_exception(RuntimeError(message["error"]))
+                self._replies[message["request"]].set_exception(RuntimeError(message["error"]))
             else:
-                self._replies[message["id"]].set_result(message["result"])
+                self._replies[message["request"]].set_result(message["result"])
+        for reply in self._replies.values():
+            if not reply.done():
+                reply.set_exception(RuntimeError("the Node process has ended"))
 
     async def kill(self) -> None:
         """Gone without a word."""

@@ -42,10 +42,12 @@ async def client(url: str) -> AsyncIterator[Redis]:
 
 
 @asynccontextmanager
-async def holder(data_dir: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+async def holder(
+    data_dir: Path, program: str = HOLDER
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
     """Another process that holds the server of the directory, and the URL it got."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", HOLDER, data_dir,
+        sys.executable, "-c", program, data_dir,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
@@ -166,6 +168,15 @@ async def test_two_processes_share_it_until_the_last_one_goes(tmp_path: Path) ->
         assert await pid_of(url) == pid
         await valkey.stop()
     assert not runs(pid)
+
+
+async def test_it_starts_under_uvloop(tmp_path: Path) -> None:
+    program = HOLDER.replace("import asyncio", "import asyncio, uvloop").replace("asyncio.run", "uvloop.run")
+    async with holder(tmp_path, program) as (process, url):
+        pid = await pid_of(url)
+        process.kill()
+        await process.wait()
+    await until_gone(pid)
 
 
 async def test_killing_one_of_two_owners_leaves_it_to_the_other(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ of processes, and workers need the server to hand back what they hold.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import select
@@ -49,7 +50,10 @@ def main(lock_path: str, control_path: str, socket_path: str, log_path: str, *co
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
     # uvloop hands its children copies of its pipes; whoever reads one would wait for our end.
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    for descriptor in [int(entry.name) for entry in Path("/dev/fd").iterdir()]:
+        if descriptor > 2:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
     lock = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)  # waits for a predecessor that is still stopping its server
     _end_orphan(socket_path)
