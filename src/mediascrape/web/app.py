@@ -2,59 +2,113 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mediascrape.queue.connection import connect
 from mediascrape.service import Mediascrape
 from mediascrape.web import ingest, openapi, problems
 from mediascrape.web.access import Gate, check_exposure
-from mediascrape.web.api import health, jobs, media, queue
+from mediascrape.web.api import batches as batches_api
+from mediascrape.web.api import events, health, jobs, media, queue
 from mediascrape.web.batches import Batches
+from mediascrape.web.live import Live
+from mediascrape.web.pages import access as access_pages
+from mediascrape.web.pages import docs as docs_page
+from mediascrape.web.pages import gallery as gallery_pages
+from mediascrape.web.pages import queue as queue_pages
+from mediascrape.web.pages import submit as submit_pages
+from mediascrape.web.pages.rendering import STATIC
 from mediascrape.web.parts import Parts
 from mediascrape.web.sessions import Sessions, load_secret
 
+RESOURCES = (media, batches_api, jobs, queue, events, health)
+PAGES = (gallery_pages, submit_pages, queue_pages, docs_page, access_pages)
 
-def create_app(service: Mediascrape, redis: Redis) -> ASGIApp:
-    """The ASGI application around a running service.
+
+@asynccontextmanager
+async def open_app(service: Mediascrape) -> AsyncIterator[WebApp]:
+    """The application around a running service, with what it does in the background.
 
     Raises ConfigurationError when it would stand open to a network without a token.
     """
-    settings = service.settings
-    check_exposure(settings)
-    sessions = Sessions(
-        load_secret(settings.data_dir.expanduser() / "web-secret"),
-        settings.token.get_secret_value() if settings.token else None,
-        settings.read_token.get_secret_value() if settings.read_token else None,
-    )
-    batches = Batches(redis, service.queue, service.store)
-    lean = ingest.Ingest(
-        service.submit,
-        batches,
-        ingest.Replies(redis, service.queue.keys, settings.idempotency_ttl_s),
-        max_urls=settings.max_urls_per_request,
-    )
-    comfortable = _comfortable(Parts(settings, service, batches, sessions))
+    check_exposure(service.settings)
+    redis = connect(service.queue_url)
+    live = Live(service)
+    sampling = asyncio.create_task(live.run(), name="web-live")
+    try:
+        yield WebApp(service, redis, live)
+    finally:
+        sampling.cancel()
+        with suppress(asyncio.CancelledError):
+            await sampling
+        await redis.aclose()
 
-    async def routed(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope.get("path") == ingest.PATH and scope["method"] == "POST":
-            await lean(scope, receive, send)
+
+class WebApp:
+    """An ASGI application."""
+
+    def __init__(self, service: Mediascrape, redis: Redis, live: Live) -> None:
+        settings = service.settings
+        sessions = Sessions(
+            load_secret(settings.data_dir.expanduser() / "web-secret"),
+            settings.token.get_secret_value() if settings.token else None,
+            settings.read_token.get_secret_value() if settings.read_token else None,
+        )
+        batches = Batches(redis, service.queue, service.store)
+        self._live = live
+        self._lean = ingest.Ingest(
+            service.submit,
+            batches,
+            ingest.Replies(redis, service.queue.keys, settings.idempotency_ttl_s),
+            max_urls=settings.max_urls_per_request,
+        )
+        self._comfortable = _comfortable(
+            Parts(settings, service, batches, sessions, live, asyncio.Semaphore(events.MOST_STREAMS))
+        )
+        self._gate = Gate(self._routed, settings, sessions)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._gate(scope, receive, send)
+
+    async def end_streams(self) -> None:
+        """Let event streams end, so that the server can stop without cutting them."""
+        await self._live.stop()
+
+    async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == ingest.PATH and scope["method"] == "POST":
+            await self._lean(scope, receive, send)
         else:
-            await comfortable(scope, receive, send)
-
-    return Gate(routed, settings, sessions)
+            await self._comfortable(scope, receive, send)
 
 
-def _comfortable(parts: Parts) -> FastAPI:
+def _comfortable(parts: Parts) -> ASGIApp:
     release = version("mediascrape")
     app = FastAPI(title="mediascrape", version=release, docs_url=None, redoc_url=None)
     app.state.parts = parts
     problems.install(app)
     openapi.install(app, release)
-    for resource in (media, jobs, queue, health):
-        app.include_router(resource.router)
+    for module in (*RESOURCES, *PAGES):
+        app.include_router(module.router)
+    app.mount("/static", _Assets(directory=STATIC))
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     return app
+
+
+class _Assets(StaticFiles):
+    """Assets whose URL names their content may be kept for ever."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        lasting = scope["query_string"].startswith(b"v=")
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if lasting else "no-cache"
+        return response

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 from fastapi import Request
@@ -36,12 +37,28 @@ class MediaParams(Paging):
     host: Annotated[str | None, Field(max_length=255, description="Host of the media URL.")] = None
     page_url: Annotated[str | None, Field(max_length=8192, description="Only media on this page.")] = None
     batch_id: Annotated[str | None, Field(max_length=100)] = None
+    since: Annotated[datetime | date | None, Field(description="First seen at or after; UTC.")] = None
+    until: Annotated[datetime | date | None, Field(description="First seen before; UTC.")] = None
+    min_width: Annotated[int | None, Field(ge=1, le=10**6, description="Pixels.")] = None
+    min_height: Annotated[int | None, Field(ge=1, le=10**6, description="Pixels.")] = None
 
     def to_query(self, limit: int) -> MediaQuery:
         return MediaQuery(
             kind=self.kind, q=self.q or None, host=self.host or None, page_url=self.page_url or None,
-            batch_id=self.batch_id or None, cursor=self.cursor, limit=limit,
+            batch_id=self.batch_id or None, since=_seconds(self.since), until=_seconds(self.until),
+            min_width=self.min_width, min_height=self.min_height, cursor=self.cursor, limit=limit,
         )  # fmt: skip
+
+
+def _seconds(moment: datetime | date | None) -> float | None:
+    """Unix time; a date means its first moment, and a time without a zone is UTC."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    elif moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp()
 
 
 class ScrapeParams(Paging):

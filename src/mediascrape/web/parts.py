@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from mediascrape.service import Mediascrape
 from mediascrape.settings import Settings
 from mediascrape.web.access import Identity
 from mediascrape.web.batches import Batches
+from mediascrape.web.live import Live
 from mediascrape.web.sessions import Sessions
 
 
@@ -22,6 +24,9 @@ class Parts:
     media: Mediascrape
     batches: Batches
     sessions: Sessions
+    live: Live
+    #: Taken by each open event stream.
+    streams: asyncio.Semaphore
 
 
 async def _parts(request: Request) -> Parts:

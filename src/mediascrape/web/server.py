@@ -8,10 +8,10 @@ import socket
 from collections.abc import AsyncIterator
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from mediascrape.errors import ConfigurationError
 from mediascrape.settings import Settings
+from mediascrape.web.app import WebApp
 
 #: Connections that may wait to be accepted: thousands of clients may come in one instant.
 _BACKLOG = 4096
@@ -20,7 +20,7 @@ _GRACE_S = 5
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[str]:
+async def serving(app: WebApp, settings: Settings) -> AsyncIterator[str]:
     """Serve `app` until the context is left; gives the address as a URL.
 
     Signals stay with the caller. Raises ConfigurationError when the address cannot be bound.
@@ -46,6 +46,7 @@ async def serving(app: ASGIApp, settings: Settings) -> AsyncIterator[str]:
     try:
         yield url_of(listener)
     finally:
+        await app.end_streams()
         server.should_exit = True
         await task
         listener.close()

@@ -1,4 +1,4 @@
-"""What was found: media, batches, ended jobs."""
+"""What was found: media and ended jobs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from starlette.responses import Response
 from mediascrape.store import ScrapeQuery
 from mediascrape.web.listing import MediaParams, ScrapeParams, checked, with_etag
 from mediascrape.web.models import (
-    Batch,
     MediaList,
     MediaWithSightings,
     Scrape,
@@ -42,15 +41,6 @@ async def get_media(parts: PartsOf, media_id: Annotated[int, _ID]) -> MediaWithS
     if detail is None:
         raise not_found(f"No media item has the id {media_id}.")
     return MediaWithSightings.of(detail)
-
-
-@router.get("/batches/{batch_id}", tags=["batches"], summary="How far a batch is")
-async def get_batch(parts: PartsOf, batch_id: Annotated[str, Path(max_length=100)]) -> Batch:
-    """For a stream of changes see `/api/events?batch=…`."""
-    state = await parts.batches.get(batch_id)
-    if state is None:
-        raise not_found(f"No batch {batch_id} is known.")
-    return Batch.of(state)
 
 
 @router.get("/scrapes", response_model=ScrapeList, responses=_NOT_MODIFIED, summary="List ended jobs")

@@ -1,0 +1,200 @@
+// What every page shares: the viewer's choices, keyboard, dialogs, broken media, errors of htmx.
+
+const csrf = document.querySelector('meta[name="csrf-token"]').content;
+
+export function notify(text) {
+  const notice = document.createElement("div");
+  notice.className = "notice";
+  notice.textContent = text;
+  document.getElementById("notices").append(notice);
+  setTimeout(() => notice.remove(), 4000);
+}
+
+/** A request to our API; a problem document becomes an Error with its detail. */
+export async function api(method, path, body, headers = {}) {
+  const response = await fetch(path, {
+    method,
+    headers: { "X-CSRF-Token": csrf, ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  if (!response.ok) {
+    const problem = await response.json().catch(() => ({}));
+    throw Object.assign(new Error(problem.detail || `${response.status} ${response.statusText}`), { problem });
+  }
+  return response.status === 204 ? null : response.json();
+}
+
+/** Local times in place of UTC ones. */
+export function localize(root) {
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of root.querySelectorAll("time[datetime]")) time.textContent = format.format(new Date(time.dateTime));
+}
+
+export const count = (value) => value.toLocaleString("en").replaceAll(",", "\u202f");
+
+/** One stream for the page; `handlers` by event name. */
+export function listen(url, handlers) {
+  const source = new EventSource(url);
+  for (const [name, handler] of Object.entries(handlers)) {
+    source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
+  }
+  addEventListener("pagehide", () => source.close());
+  return source;
+}
+
+function setCookie(name, value) {
+  const secure = location.protocol === "https:" ? "; Secure" : "";
+  document.cookie = `${name}=${value}; Path=/; Max-Age=31536000; SameSite=Lax${secure}`;
+}
+
+document.body.addEventListener("htmx:configRequest", (event) => {
+  event.detail.headers["X-CSRF-Token"] = csrf;
+  for (const [name, value] of Object.entries(event.detail.parameters)) {
+    if (value === "") delete event.detail.parameters[name];
+  }
+});
+document.body.addEventListener("htmx:responseError", (event) => {
+  let text = "The service refused.";
+  try { text = JSON.parse(event.detail.xhr.responseText).detail || text; } catch { /* not a problem document */ }
+  notify(text);
+});
+document.body.addEventListener("htmx:sendError", () => notify("The service does not answer."));
+document.body.addEventListener("htmx:load", (event) => localize(event.detail.elt));
+localize(document);
+
+// --- the viewer's choices -------------------------------------------------------------------------
+
+document.getElementById("theme-switch")?.addEventListener("click", () => {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  setCookie("mediascrape_theme", root.dataset.theme);
+  dispatchEvent(new Event("themechange"));
+});
+document.getElementById("private-switch")?.addEventListener("click", (event) => {
+  setCookie("mediascrape_private", event.currentTarget.getAttribute("aria-checked") === "true" ? "0" : "1");
+  location.reload();
+});
+
+// --- broken media -----------------------------------------------------------------------------------
+
+function broken(element) {
+  const frame = element.closest?.(".frame, .stage");
+  if (frame && !frame.classList.contains("broken")) {
+    frame.classList.add("broken");
+    element.hidden = true;
+  }
+}
+document.addEventListener("error", (event) => {
+  if (event.target instanceof HTMLImageElement || event.target instanceof HTMLMediaElement) broken(event.target);
+}, true);
+for (const image of document.images) if (image.complete && !image.naturalWidth && image.currentSrc) broken(image);
+
+// --- dialogs, copying -------------------------------------------------------------------------------
+
+let opener = null;
+document.addEventListener("click", (event) => {
+  const opens = event.target.closest("[data-dialog]");
+  if (opens) opener = opens;
+  const closes = event.target.closest("[data-close]");
+  if (closes) {
+    const dialog = closes.closest("dialog");
+    if (dialog) dialog.close(); else history.back();
+  }
+  if (event.target instanceof HTMLDialogElement) event.target.close();
+  const copies = event.target.closest("[data-copy]");
+  if (copies) copy(copies.dataset.copy);
+});
+document.body.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id === "detail-body") document.getElementById("detail").showModal();
+});
+document.getElementById("detail")?.addEventListener("close", () => {
+  document.getElementById("detail-body").replaceChildren();
+  opener?.focus();
+});
+document.getElementById("keys-button")?.addEventListener("click", () => document.getElementById("keys").showModal());
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    notify("Copied.");
+  } catch {
+    notify("The browser does not allow copying here.");
+  }
+}
+
+// --- keyboard ----------------------------------------------------------------------------------------
+
+const PLACES = { g: "/", s: "/submit", q: "/queue" };
+let afterG = 0;
+
+function move(step) {
+  const items = [...document.querySelectorAll("#grid .open, [data-nav]")];
+  const at = items.indexOf(document.activeElement);
+  const next = items[Math.max(0, Math.min(items.length - 1, at + step))];
+  next?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+function original() {
+  const dialog = document.querySelector("dialog[open] [data-original]");
+  return (dialog || document.activeElement?.closest("[data-original]"))?.dataset.original;
+}
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  if (typing && event.key === "Escape") event.target.blur();
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.timeStamp - afterG < 1200 && PLACES[event.key]) {
+    afterG = 0;
+    location.href = PLACES[event.key];
+    return;
+  }
+  if (event.key === "g") afterG = event.timeStamp;
+  else if (event.key === "/") {
+    const search = document.querySelector('input[type="search"]');
+    if (search) { event.preventDefault(); search.focus(); search.select(); }
+  } else if (event.key === "j") move(1);
+  else if (event.key === "k") move(-1);
+  else if (event.key === "o" && original()) open(original(), "_blank", "noopener,noreferrer");
+  else if (event.key === "c" && original()) copy(original());
+  else if (event.key === "?") document.getElementById("keys").showModal();
+});
+
+// --- forms that need the token -------------------------------------------------------------------------
+
+for (const form of document.querySelectorAll("form[data-csrf]")) {
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    await fetch(form.action, { method: "POST", headers: { "X-CSRF-Token": csrf } });
+    location.href = "/login";
+  });
+}
+
+// --- the gallery fills while one looks -----------------------------------------------------------------
+
+if (document.getElementById("results")) {
+  let asking = false;
+  listen("/api/events", {
+    async queue(state) {
+      for (const kind of document.querySelectorAll("[data-total]")) {
+        kind.textContent = count(state.totals.media[kind.dataset.total] || 0);
+      }
+      const results = document.getElementById("results");
+      if (!results.dataset.live || asking || scrollY > 200 || document.querySelector("dialog[open]")) return;
+      const grid = document.getElementById("grid");
+      const first = grid?.querySelector(".card")?.dataset.id || results.dataset.first;
+      if (state.newest_media <= Number(first)) return;
+      asking = true;
+      try {
+        if (!grid) {
+          await htmx.ajax("GET", `/?${results.dataset.query}`, { target: "#results", swap: "outerHTML" });
+        } else {
+          const query = new URLSearchParams(results.dataset.query);
+          query.set("newer_than", first);
+          await htmx.ajax("GET", `/?${query}`, { target: "#grid", swap: "afterbegin" });
+        }
+      } finally {
+        asking = false;
+      }
+    },
+  });
+}
