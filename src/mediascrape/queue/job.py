@@ -254,7 +254,7 @@ def _pack_body(wire: Mapping[str, Any], skip: str) -> tuple[int, bytes]:
 
 
 @lru_cache(maxsize=256)
-def _packed_without_deduplication(  # noqa: PLR0917  the arguments are the cache's key
+def _packed_without_deduplication(
     attempts: int, backoff: Backoff | None, delay_ms: int, priority: int, lifo: bool,
     remove_on_complete: Retention | None, remove_on_fail: Retention | None,
     keep_logs: int | None, stack_trace_limit: int | None,

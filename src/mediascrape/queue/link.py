@@ -103,10 +103,15 @@ class Link:
     async def _round_trip(self, commands: Sequence[bytes], timeout_s: float | None) -> list[Any]:
         replies: list[Any] = []
         complete = False
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task else 0
         try:
             async with asyncio.timeout(timeout_s or self._timeout_s):
                 connection = await self._connected()
                 await connection.send_packed_command(b"".join(commands), check_health=False)
+                # redis-py sends within asyncio.wait_for, which before Python 3.12 can swallow a cancel.
+                if task and task.cancelling() > cancels:
+                    raise asyncio.CancelledError
                 read = connection.read_response
                 for _ in commands:
                     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from redis.asyncio import Redis
@@ -150,9 +150,7 @@ class Worker:
 
     async def _end(self) -> None:
         tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _cancel(tasks)
         self._attempts.close()
         if tasks:
             # `_watch` may have consumed the marker that would have woken another worker.
@@ -253,6 +251,16 @@ class Worker:
             return False
         self._attempts.cancel(slot, cancelled_by_request())
         return True
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until it works: before Python 3.12 asyncio.wait_for, which redis-py uses, can swallow
+    a cancel."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.1)
 
 
 async def _every(seconds: float, duty: Callable[[], Awaitable[None]], *, at_once: bool = False) -> None:
