@@ -82,15 +82,15 @@ async def test_the_tables_are_those_the_queries_know(path: Path) -> None:
 async def test_listings_use_indexes_and_do_not_sort(path: Path, record: Make) -> None:
     async with open_store(path, StoreOptions(linger=0)) as store:
         await store.save(record("1", "a", batch_id="b"))
-    media = [
+    media: list[dict[str, Any]] = [
         {},
         {"kind": "image"},
         {"kind": "video"},
         {"host": "h"},
         {"q": "cat", "host": "h", "cursor": "9"},
     ]
-    by_page = [{"page_url": "u", "cursor": "1.1"}, {"batch_id": "b", "cursor": "1.1"}]
-    scrapes = [{}, {"batch_id": "b"}, {"failed": True}, {"outcome": "timeout"}]
+    by_page: list[dict[str, Any]] = [{"page_url": "u", "cursor": "1.1"}, {"batch_id": "b", "cursor": "1.1"}]
+    scrapes: list[dict[str, Any]] = [{}, {"batch_id": "b"}, {"failed": True}, {"outcome": "timeout"}]
     statements = [
         *(queries.newest_media(MediaQuery(**criteria), queries.sqlite_search) for criteria in media),
         *(queries.media_by_page(MediaQuery(**criteria)) for criteria in by_page),

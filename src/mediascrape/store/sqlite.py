@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_PAGE_SIZE = 4096
 _WAL_PAGES = 2000
 """The log is copied into the database every 8 MB: rarer than SQLite's own 4 MB, since a busy page of
 the index is then copied once for more commits."""
@@ -119,7 +118,6 @@ class SQLiteBackend:
         options = self._options
         connection = apsw.Connection(str(self._path))
         connection.set_busy_timeout(round(options.busy_timeout * 1000))
-        connection.pragma("page_size", _PAGE_SIZE)  # of a new file; an old one keeps its own
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", options.synchronous)
         connection.pragma("cache_size", -options.cache_kib)
@@ -139,7 +137,7 @@ class SQLiteBackend:
                 msg = f"{self._path} was written by a newer mediascrape (tables of version {version})"
                 raise StoreUnavailableError(msg)
             for step in steps[version:]:
-                db.execute(step.sql)
+                db.execute(step.sql).fetchall()
             db.pragma("user_version", len(steps))
 
     def _write(self, batch: Sequence[Prepared]) -> list[Saved]:

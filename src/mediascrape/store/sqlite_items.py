@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, compress, islice, repeat
 from typing import Any
 
@@ -75,6 +76,15 @@ class ItemRows:
         self._page_media = _Rows(*_PAGE_MEDIA_TABLE)
         self._first_id = self._next_id = next_id(connection, "media")
         self.new: dict[int, int] = {}
+
+    def load(self, page_id: int) -> None:
+        """Take the ids of what the page shows so far: most of it will be there again."""
+        self._ids.update(
+            self._db.execute(
+                "SELECT m.url, m.id FROM page_media p JOIN media m ON m.id = p.media_id WHERE p.page_id = ?",
+                (page_id,),
+            )
+        )
 
     def add(self, page_id: int, prepared: Prepared) -> None:
         """Queue the items of a page, which replace those it had."""
@@ -185,9 +195,7 @@ class _Rows:
     """Rows for one table, kept in columns."""
 
     def __init__(self, table: str, names: Sequence[str], conflict: str = "") -> None:
-        self._head = f"INSERT INTO {table} ({', '.join(names)}) VALUES "  # noqa: S608
-        self._row = f"({','.join('?' * len(names))})"
-        self._conflict = conflict
+        self._insert = (table, names, conflict)
         self._columns: dict[str, list[Any]] = {name: [] for name in names}
         self._first = self._columns[names[0]]
 
@@ -208,11 +216,16 @@ class _Rows:
         left, rows, width = len(self), _ROWS, len(self._columns)
         while left:
             if left >= rows:
-                text = self._head + ",".join([self._row] * rows) + self._conflict
-                db.execute(text, tuple(islice(values, rows * width)))
+                db.execute(_insert_text(*self._insert, rows), tuple(islice(values, rows * width)))
                 left -= rows
             else:
                 rows //= 2
+
+
+@lru_cache
+def _insert_text(table: str, names: Sequence[str], conflict: str, rows: int) -> str:
+    row = f"({','.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {','.join([row] * rows)}{conflict}"  # noqa: S608
 
 
 def next_id(db: apsw.Connection, table: str) -> int:

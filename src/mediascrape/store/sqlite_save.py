@@ -108,6 +108,8 @@ class GroupCommit:
                 self._touch_page(page, prepared.record)
                 continue
             if prepared.items is not None and prepared.items_hash != page.items_hash:
+                if page.items:
+                    self._items.load(page.id)
                 page.items_hash = prepared.items_hash
                 page.items = len(prepared.items.url)
                 changed[page.id] = prepared
