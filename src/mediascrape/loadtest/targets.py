@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 from mediascrape.loadtest.measures import Outcome
+from mediascrape.loadtest.processes import parent_of
+from mediascrape.queue.connection import connect
 from mediascrape.service import Mediascrape
 from mediascrape.settings import Settings
 
@@ -47,4 +49,18 @@ async def open_target(
     """The target of a mode, open until `stack` ends, and the names of its processes by pid."""
     service = await stack.enter_async_context(Mediascrape(settings, worker=mode == "scrape"))
     stack.push_async_callback(service.queue.obliterate, force=True)
-    return QueueTarget(service), {os.getpid(): "mediascrape and this driver"}
+    labels = {os.getpid(): "mediascrape and this driver"}
+    if settings.queue_url is None:
+        labels |= await _server_labels(service.queue_url)
+    return QueueTarget(service), labels
+
+
+async def _server_labels(url: str) -> dict[int, str]:
+    """The embedded Valkey and its supervisor, which are no children of this process."""
+    client = connect(url)
+    try:
+        pid = int((await client.info("server"))["process_id"])
+    finally:
+        await client.aclose()
+    supervisor = parent_of(pid)
+    return {pid: "valkey", **({supervisor: "valkey supervisor"} if supervisor else {})}
