@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Final
 
 from mediascrape.loadtest.measures import Outcome
 from mediascrape.loadtest.processes import parent_of
+from mediascrape.loadtest.served import IngestClient, served
 from mediascrape.queue.connection import connect
 from mediascrape.service import Mediascrape
 from mediascrape.settings import Settings
@@ -17,19 +19,21 @@ from mediascrape.settings import Settings
 _PENDING: Final = ("waiting", "active", "prioritized", "delayed")
 
 
-class QueueTarget:
-    """Queue and, where `service` has one, worker of this process.
+Submit = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
-    The queue must not hold jobs of others, or the run waits for those too.
+
+class QueueTarget:
+    """The queue and the store of `service`, watched from here, whoever works on them.
+
+    submit: how jobs get into the queue. The queue must not hold jobs of others, or the run waits
+    for those too.
     """
 
-    def __init__(self, service: Mediascrape) -> None:
+    def __init__(self, mode: str, service: Mediascrape, submit: Submit) -> None:
+        self.mode = mode
+        self.runs_jobs = mode != "enqueue"
+        self.submit = submit
         self._service = service
-        self.runs_jobs = service.worker is not None
-        self.mode = "scrape" if self.runs_jobs else "enqueue"
-
-    async def submit(self, urls: Sequence[str]) -> Sequence[str]:
-        return [job.id for job in (await self._service.submit(urls)).jobs]
 
     async def pending(self) -> tuple[int, int]:
         counts = await self._service.queue.counts()
@@ -46,13 +50,26 @@ class QueueTarget:
 async def open_target(
     mode: str, settings: Settings, stack: AsyncExitStack
 ) -> tuple[QueueTarget, dict[int, str]]:
-    """The target of a mode, open until `stack` ends, and the names of its processes by pid."""
+    """The target of a mode, open until `stack` ends, and the names of its processes by pid.
+
+    `scrape`: queue, store and worker in this process. `enqueue`: the same without a worker.
+    `http`: `mediascrape serve` in a process of its own.
+    """
     service = await stack.enter_async_context(Mediascrape(settings, worker=mode == "scrape"))
     stack.push_async_callback(service.queue.obliterate, force=True)
-    labels = {os.getpid(): "mediascrape and this driver"}
+    labels = {os.getpid(): "this driver" if mode == "http" else "mediascrape and this driver"}
     if settings.queue_url is None:
         labels |= await _server_labels(service.queue_url)
-    return QueueTarget(service), labels
+    if mode != "http":
+        return QueueTarget(mode, service, partial(_submit, service)), labels
+    server = await stack.enter_async_context(served(settings))
+    client = IngestClient(server.port, settings.token.get_secret_value() if settings.token else None)
+    stack.callback(client.close)
+    return QueueTarget(mode, service, client.submit), {**labels, server.pid: "mediascrape serve"}
+
+
+async def _submit(service: Mediascrape, urls: Sequence[str]) -> list[str]:
+    return [job.id for job in (await service.submit(urls)).jobs]
 
 
 async def _server_labels(url: str) -> dict[int, str]:
