@@ -179,11 +179,16 @@ async def _measure(
 
     async with AsyncExitStack() as stack:
         settings = _prepared(settings, own_services, stack)
-        origin = await stack.enter_async_context(running_origin(origin_options))
         target, labels = await open_target(mode, settings, stack)
-        report = stack.enter_context(_progress(load.jobs))
-        driver = LoadRun(load, target, labels={origin.pid: "simulated origin", **labels}, report=report)
-        result = await driver.run(origin.urls(load.jobs))
+        if mode == "enqueue":  # nobody fetches these
+            urls = [f"http://127.0.0.1/p/{number}/" for number in range(load.jobs)]
+            with _progress(load.jobs) as report:
+                return await LoadRun(load, target, labels=labels, report=report).run(urls)
+        origin = await stack.enter_async_context(running_origin(origin_options))
+        labels[origin.pid] = "simulated origin"
+        with _progress(load.jobs) as report:
+            driver = LoadRun(load, target, labels=labels, report=report)
+            result = await driver.run(origin.urls(load.jobs))
         counts = await origin.stats()
     return replace(result, origin={name: value for name, value in counts.items() if name != "hosts"})
 
@@ -248,12 +253,15 @@ def _show(result: LoadResult) -> None:
         ]
     facts.append(("elapsed", duration(result.elapsed)))
     out = console()
-    out.print(table(("", ""), facts))
+    for name, text in facts:
+        out.print(f"{name:<16}{text}")
+    out.print()
     times = [("submit a batch", result.submit)]
     if result.outcomes:
         times += [("wait", result.wait), ("run", result.run)]
     columns = ("milliseconds", "p50", "p95", "p99", "max")
     out.print(table(columns, [(name, *_cells(found)) for name, found in times], right=columns[1:]))
+    out.print()
     memory = [(name, f"{used / 2**20:,.0f}") for name, used in result.peak_memory.items()]
     out.print(table(("process", "peak MB"), memory, right=("peak MB",)))
 

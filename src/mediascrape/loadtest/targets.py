@@ -32,8 +32,11 @@ class QueueTarget:
     def __init__(self, mode: str, service: Mediascrape, submit: Submit) -> None:
         self.mode = mode
         self.runs_jobs = mode != "enqueue"
-        self.submit = submit
+        self._submit = submit
         self._service = service
+
+    async def submit(self, urls: Sequence[str]) -> Sequence[str]:
+        return await self._submit(urls)
 
     async def pending(self) -> tuple[int, int]:
         counts = await self._service.queue.counts()
