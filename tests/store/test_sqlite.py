@@ -99,7 +99,7 @@ async def test_listings_use_indexes_and_do_not_sort(path: Path, record: Make) ->
         queries.sums("a", "b"),
     ]
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    in_order = {"SCAN media", "SCAN scrapes", "SCAN media_search"}
+    in_order = {"SCAN media", "SCAN scrapes", "SCAN media_search", "SCAN known"}
     for statement in statements:
         text, values = sqlite_text(statement)
         for _, _, _, step in db.execute(f"EXPLAIN QUERY PLAN {text}", values):

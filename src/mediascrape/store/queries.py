@@ -15,7 +15,7 @@ from .cursors import from_cursor
 from .prepare import millis
 from .records import OK, MediaQuery, ScrapeQuery
 from .schema import FAILED, NOT_IMAGE, hosts, media, page_media, pages, scrapes, tallies
-from .search import match_terms, search_words
+from .search import may_be_prefix, search_words
 
 Select = sa.Select[Any]
 Search = Callable[[Select, Sequence[str], MediaQuery], Select]
@@ -60,13 +60,9 @@ def newest_media(query: MediaQuery, search: Search) -> Select:
     found: Select = sa.select(*_COLUMNS).where(*_criteria(query)).limit(query.limit + 1)
     words = search_words(query.q or "")
     if words:
-        found = search(found, words, query)
-    else:
-        found = found.select_from(_with_names(media)).order_by(media.c.id.desc())
-    if query.cursor is not None:
-        last_id = from_cursor(query.cursor, 1)[0]
-        found = found.where(media.c.id < last_id)
-    return found
+        return search(found, words, query)
+    found = found.select_from(_with_names(media)).order_by(media.c.id.desc())
+    return found if query.cursor is None else found.where(media.c.id < from_cursor(query.cursor, 1)[0])
 
 
 def _with_names(source: sa.FromClause) -> sa.FromClause:
@@ -76,13 +72,17 @@ def _with_names(source: sa.FromClause) -> sa.FromClause:
     )
 
 
-_fts = sa.table("media_search", sa.column("rowid"), sa.column("media_search"))
+_fts = sa.table("media_search", sa.column("rowid"), sa.column("media_search", sa.Text))
 
 
 def sqlite_search(found: Select, words: Sequence[str], query: MediaQuery) -> Select:
-    """Let FTS5 drive the listing; it gives rows in the order of their ids, newest first."""
-    terms = match_terms(words, query.kind)
-    match: sa.ColumnElement[str] = sa.literal(" AND ".join(terms), sa.Text)
+    """Let FTS5 drive the listing: it gives rows in the order of their ids, newest first.
+
+    Kind and host are words of the index too, so that no row is fetched in vain.
+    """
+    match: sa.ColumnElement[str] = sa.func.concat_ws(" AND ", *map(_fts_term, words))
+    if query.kind is not None:
+        match = match.concat(f' AND "kind0{query.kind}"')
     if query.host is not None:
         host_id = sa.select(sa.cast(hosts.c.id, sa.Text)).where(hosts.c.name == query.host).scalar_subquery()
         match = match.concat(' AND "host0').concat(sa.func.coalesce(host_id, "")).concat('"')
@@ -91,6 +91,20 @@ def sqlite_search(found: Select, words: Sequence[str], query: MediaQuery) -> Sel
     if query.cursor is not None:
         found = found.where(_fts.c.rowid < from_cursor(query.cursor, 1)[0])
     return found
+
+
+def _fts_term(word: str) -> sa.ColumnElement[str]:
+    """The word, or, when no item has it, all that begin with it.
+
+    FTS5 walks the items of one word from the newest on and stops at the limit, but must gather those of
+    all words with a prefix first: slow for one that many items have, such as `jp`.
+    """
+    exact = f'"{word}"'
+    if not may_be_prefix(word):
+        return sa.literal(exact, sa.Text)
+    known = _fts.alias("known")
+    is_word = sa.exists().select_from(known).where(known.c.media_search.op("MATCH")(exact))
+    return sa.case((is_word, exact), else_=f"{exact}*")
 
 
 def media_by_page(query: MediaQuery) -> Select:

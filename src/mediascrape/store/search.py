@@ -1,4 +1,4 @@
-"""What a search text means: every word of it must begin a word of the item.
+"""What a search text means: the item has every word of it, or a word that begins with it.
 
 An item's words are those of its URL, alt, title, and of the title of the page that showed it first.
 """
@@ -6,7 +6,6 @@ An item's words are those of its URL, alt, title, and of the title of the page t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 _WORD = re.compile(r"[^\W_]+")
 _SHORTEST_PREFIX = 3
@@ -20,9 +19,3 @@ def search_words(text: str) -> list[str]:
 def may_be_prefix(word: str) -> bool:
     """Whether to look for longer words too; one or two letters begin too many."""
     return len(word) >= _SHORTEST_PREFIX
-
-
-def match_terms(words: Sequence[str], kind: str | None) -> list[str]:
-    """Terms of an FTS5 expression. The kind is a word too, so that no row is fetched in vain."""
-    terms = [f'"{word}"*' if may_be_prefix(word) else f'"{word}"' for word in words]
-    return [*terms, f'"kind0{kind}"'] if kind is not None else terms
