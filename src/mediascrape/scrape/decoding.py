@@ -26,7 +26,7 @@ _STEP: Final = 256 * 1024
 _FEED: Final = 16 * 1024
 
 #: RFC 9659: a zstd window over 8 MiB must not be used for HTTP content.
-_ZSTD_OPTIONS: Final = {zstd.DecompressionParameter.window_log_max: 23}
+_ZSTD_OPTIONS: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_max: 23}
 
 #: More layers than this are only ever sent to waste a reader's time.
 _MAX_LAYERS: Final = 2
