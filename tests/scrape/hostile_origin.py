@@ -47,6 +47,18 @@ class Request:
     async def redirect(self, to: str, status: str = "302 Found") -> None:
         await self.answer(status, b"moved", location=to)
 
+    async def hold(self, gate: asyncio.Event) -> None:
+        """Waits for the gate, or for the client to hang up."""
+        waits = [asyncio.create_task(gate.wait()), asyncio.create_task(self.reader.read(1))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+        if not gate.is_set():
+            raise ConnectionError
+
     def reset(self) -> None:
         """Ends the connection with RST, as a crash of the host would."""
         raw = self.writer.get_extra_info("socket")

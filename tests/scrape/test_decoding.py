@@ -3,9 +3,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import gzip
+import random
 import sys
 import tracemalloc
 import zlib
+from collections.abc import Callable
 
 import brotli
 import pytest
@@ -33,7 +35,7 @@ def streamed_zstd(data: bytes) -> bytes:
     return encoder.compress(data) + encoder.flush()
 
 
-ENCODERS = {
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "deflate": zlib.compress,
     "bare deflate": bare_deflate,
@@ -86,15 +88,10 @@ def test_a_bomb_in_a_bomb() -> None:
 
 
 def test_a_large_document_that_is_no_bomb_is_only_too_large() -> None:
-    noise = b"".join(
-        zlib.crc32(bytes([i % 256, i // 256 % 256, i // 65536])).to_bytes(4, "big") for i in range(300_000)
-    )
-    with pytest.raises(BodyTooLargeError):
-        decode(gzip.compress(noise, 1)[:900_000], ["gzip"], DecodingLimits(max_bytes=900_000))
-    with pytest.raises(BodyTooLargeError):
-        decode(
-            gzip.compress(b"".join(noise[i : i + 20] * 4 for i in range(0, 400_000, 20))), ["gzip"], LIMITS
-        )
+    noise = random.Random(3).randbytes(400_000)
+    for document in (noise * 3, b"".join(noise[i : i + 20] * 4 for i in range(0, 400_000, 20))):
+        with pytest.raises(BodyTooLargeError):
+            decode(gzip.compress(document), ["gzip"], LIMITS)
 
 
 @pytest.mark.parametrize("encoding", sorted(ENCODERS))
@@ -144,6 +141,6 @@ def test_a_bomb_is_known_by_its_beginning(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
 def test_a_long_page_that_compresses_as_pages_do_is_merely_too_large(encoding: str) -> None:
-    page = b"".join(b"<p>%d lorem %d</p>" % (number, number * 7919 % 1_000_003) for number in range(600_000))
+    page = b"".join(b"<p>%d lorem %d</p>" % (number, number * 7919 % 1_000_003) for number in range(450_000))
     with pytest.raises(BodyTooLargeError):
         decode(ENCODERS[encoding](page), [encoding], DecodingLimits())

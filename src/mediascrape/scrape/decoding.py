@@ -123,13 +123,13 @@ def _brotli(data: bytes) -> Iterator[tuple[bytes, int]]:
     decoder = brotli.Decompressor()
     fed = 0
     while not decoder.is_finished():
-        feed = b""
-        if decoder.can_accept_more_data():
-            if fed >= len(data):
-                raise ContentDecodingError("the br data ends early")
-            feed = data[fed : fed + _FEED]
-            fed += len(feed)
-        yield decoder.process(feed, output_buffer_limit=_STEP), fed
+        feed = data[fed : fed + _FEED] if decoder.can_accept_more_data() else b""
+        fed += len(feed)
+        piece = decoder.process(feed, output_buffer_limit=_STEP)
+        # Having taken all its input, it may still hold output: only silence means that it wants more.
+        if not piece and fed >= len(data) and not decoder.is_finished():
+            raise ContentDecodingError("the br data ends early")
+        yield piece, fed
 
 
 def _zstd(data: bytes) -> Iterator[tuple[bytes, int]]:
