@@ -18,7 +18,12 @@ class Peer:
     title: str
     lacks: str
     needs_valkey: bool = True
-    modes: frozenset[str] = frozenset({"pages"})
+    #: What takes part in the comparison of queues alone; empty for what has none.
+    queue_title: str = ""
+
+    @property
+    def modes(self) -> frozenset[str]:
+        return frozenset({"pages", "noop"} if self.queue_title else {"pages"})
 
     @property
     def folder(self) -> Path:
@@ -43,48 +48,37 @@ class Peer:
         if requirements.exists() and not venv.exists():
             print(f"installing {self.name}", file=sys.stderr)
             subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-            pip = [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip = [
+                str(venv / "bin" / "python"),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ]
             subprocess.run([*pip, "-r", requirements], check=True)
 
 
-_UNSAFE = "store, retries, robots.txt and pacing, address guard, limits on bodies"
+_UNSAFE = "a store, retries, robots.txt and pacing, an address guard, limits on bodies"
 
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer(
-            "mediascrape",
-            "mediascrape",
-            "",
-            needs_valkey=False,  # it starts its own
-            modes=frozenset({"pages", "noop"}),
-        ),
-        Peer(
-            "bare",
-            "bare loop: libcurl + Lexbor",
-            f"durable queue, absolute URLs, {_UNSAFE}",
-            needs_valkey=False,
-        ),
+        # It starts a Valkey of its own.
+        Peer("mediascrape", "mediascrape", "", needs_valkey=False, queue_title="mediascrape"),
+        Peer("bare", "bare loop: libcurl + Lexbor", f"a queue, absolute URLs, {_UNSAFE}", needs_valkey=False),
         Peer(
             "crawlee_lexbor",
             "Crawlee HTTP crawler + Lexbor",
-            f"durable queue, {_UNSAFE}",
+            f"a durable queue, {_UNSAFE}",
             needs_valkey=False,
         ),
-        Peer("scrapy_tuned", "Scrapy, tuned, + Lexbor", f"durable queue, {_UNSAFE}", needs_valkey=False),
+        Peer("scrapy_tuned", "Scrapy, tuned, + Lexbor", f"a durable queue, {_UNSAFE}", needs_valkey=False),
+        Peer("node_tuned", "BullMQ + undici + htmlparser2", _UNSAFE, queue_title="BullMQ (Node)"),
         Peer(
-            "node_tuned",
-            "BullMQ + undici + htmlparser2",
-            _UNSAFE,
-            modes=frozenset({"pages", "noop"}),
+            "bullmq_python", "bullmq for Python + aiohttp + Lexbor", _UNSAFE, queue_title="bullmq for Python"
         ),
-        Peer(
-            "bullmq_python",
-            "bullmq for Python + aiohttp + Lexbor",
-            _UNSAFE,
-            modes=frozenset({"pages", "noop"}),
-        ),
-        Peer("saq_httpx", "saq + httpx + Lexbor", _UNSAFE, modes=frozenset({"pages", "noop"})),
+        Peer("saq_httpx", "saq + httpx + Lexbor", _UNSAFE, queue_title="saq"),
         Peer("node_original", "BullMQ + axios + cheerio (the original design)", _UNSAFE),
     )
 }

