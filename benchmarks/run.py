@@ -22,6 +22,7 @@ from mediascrape.loadtest.process import running_origin
 
 OURS = "mediascrape"
 LIMIT = "bare"
+COLUMNS = ("peer", "CPU ms/job", "x ours", "x bare", "jobs/s", "s", "peak MB", "media", "errors")
 
 
 @dataclass(frozen=True, slots=True)

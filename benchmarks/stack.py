@@ -53,7 +53,7 @@ class Result:
     @property
     def rate(self) -> float:
         """Jobs per second of wall time."""
-        return (self.ok + self.failed) / self.usage.wall
+        return (self.ok + self.failed) / self.usage.wall if self.usage.wall else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "cpu_ms": self.cpu_ms, "rate": self.rate}
@@ -111,7 +111,7 @@ async def _started(peer: Peer, task: Task, directory: str) -> AsyncIterator[asyn
         **os.environ,
         "BENCH": json.dumps(asdict(task)),
         "BENCH_DIR": directory,
-        "PYTHONPATH": str(PEERS_DIR),
+        "PYTHONPATH": os.pathsep.join([str(PEERS_DIR), os.environ.get("PYTHONPATH", "")]),
         "NODE_ENV": "production",
     }
     process = await asyncio.create_subprocess_exec(
@@ -139,8 +139,10 @@ async def _clocked(
     assert process.stdin
     answer: dict[str, Any] = {"ok": 0, "failed": 0, "media": 0}
     error = ""
-    async with asyncio.timeout(60):
-        await _message(process, "ready")
+    try:
+        await asyncio.wait_for(_message(process, "ready"), 60)
+    except (TimeoutError, EOFError) as failure:
+        return Result(peer.name, task.jobs, 0, 0, 0, Usage(), f"did not start: {failure}")
     async with measured(leave_out) as usage:
         process.stdin.write(b"go\n")
         try:
