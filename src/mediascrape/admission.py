@@ -6,13 +6,21 @@ workers (slots, pauses), neither of which knows the other.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from types import TracebackType
 
-from mediascrape.errors import HostUnavailableError, QueueUnavailableError, RobotsDisallowedError
+from mediascrape.errors import (
+    HostUnavailableError,
+    QueueUnavailableError,
+    RobotsDisallowedError,
+)
 from mediascrape.queue.groups import Granted, GroupGate, GroupLimits, Wait
 from mediascrape.queue.outcome import Postpone
+from mediascrape.scrape.fetch import Fetcher
+from mediascrape.scrape.headers import parse_retry_after
 from mediascrape.scrape.politeness import HostPolicy, gives_up, host_limits, origin_of, report_on
-from mediascrape.scrape.robots import Robots, RobotsPending
+from mediascrape.scrape.robots import FetchRobots, Robots, RobotsAnswer, RobotsPending
+from mediascrape.scrape.verdict import Wanted
 
 #: Milliseconds that a job waits, no attempt used, when the gate cannot be reached.
 GATE_AWAY_MS = 1000
@@ -58,7 +66,10 @@ class HostAdmission:
             return None
         rules = self._robots.known(origin)
         if rules is None:
-            found = await self._robots.rules(origin)
+            try:
+                found = await self._robots.rules(origin)
+            except QueueUnavailableError:  # where workers share what hosts said
+                raise Postpone(GATE_AWAY_MS) from None
             if isinstance(found, RobotsPending):
                 raise Postpone(found.delay_ms)
             rules = found
@@ -90,3 +101,14 @@ class Turn:
     ) -> None:
         assert self._granted is not None
         self._admission.leave(self._granted, error)
+
+
+def robots_fetcher(fetcher: Fetcher) -> FetchRobots:
+    """Fetches a robots.txt with the guard, limits and pace of every other fetch."""
+
+    async def fetch(url: str) -> RobotsAnswer:
+        async with fetcher.fetch(url, wanted=Wanted.FILE) as response:
+            retry_after = parse_retry_after(response.headers.first("retry-after"), datetime.now(UTC))
+            return RobotsAnswer(response.status, response.content(), retry_after)
+
+    return fetch

@@ -10,14 +10,16 @@ queue is told, so that a job never counts as finished with its rows missing.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mediascrape.errors import JobDataError, MediascrapeError
+from mediascrape.errors import JobDataError, MediascrapeError, ServiceUnavailableError
 from mediascrape.queue.job import Job
+from mediascrape.queue.outcome import Postpone
 from mediascrape.queue.slots import JobContext
 from mediascrape.scrape.extract import Document, ExtractOptions, ItemFilter, MediaItem, extract
 from mediascrape.scrape.fetch import Fetcher
@@ -27,6 +29,10 @@ from mediascrape.store import OK, PageRecord, ScrapeRecord, Store
 
 #: Name of the jobs we understand, in BullMQ's sense.
 JOB_NAME = "scrape-page"
+#: Milliseconds until a job is tried again when the store or the queue could not be reached.
+SERVICE_AWAY_MS = 2000
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,14 @@ class Pipeline:
 
     async def process(self, job: Job, _context: JobContext) -> dict[str, Any]:
         """Scrape the job's page; the result goes into BullMQ's `completed` event."""
+        try:
+            return await self._scrape(job)
+        except ServiceUnavailableError as error:
+            # Our own services are away: no fault of the page, so no attempt of its job is used.
+            log.warning("job %s waits: %s", job.id, error)
+            raise Postpone(SERVICE_AWAY_MS) from error
+
+    async def _scrape(self, job: Job) -> dict[str, Any]:
         started = self._clock()
         task = read_task(job.name, job.data, max_url_length=self._max_url_length)
         async with self._admission.turn(task.url), self._fetcher.fetch(task.url) as response:

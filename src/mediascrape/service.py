@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -16,9 +17,11 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from mediascrape.admission import HostAdmission
+from mediascrape.admission import HostAdmission, robots_fetcher
 from mediascrape.errors import ConfigurationError
+from mediascrape.governor import Governor, GovernorOptions, MemoryGauge, govern
 from mediascrape.pipeline import JOB_NAME, Pipeline, ScrapeTask
+from mediascrape.queue.cache import SharedCache
 from mediascrape.queue.connection import check_server, connect, queue_errors
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.groups import GroupGate
@@ -33,6 +36,7 @@ from mediascrape.scrape.guard import AddressGuard
 from mediascrape.scrape.limits import BodyLimits, Pace
 from mediascrape.scrape.options import FetchOptions
 from mediascrape.scrape.politeness import HostPolicy
+from mediascrape.scrape.robots import Robots
 from mediascrape.scrape.urls import normalize_url
 from mediascrape.settings import Settings
 from mediascrape.store import OK, MediaQuery, Store, StoredMedia, StoredScrape, open_store
@@ -57,12 +61,15 @@ class Mediascrape:
     queue: Queue
     store: Store
     worker: Worker | None
+    #: Present where a worker's concurrency is `auto`.
+    governor: Governor | None
     #: Where the queue's server is, the embedded one's socket included.
     queue_url: str
 
     def __init__(self, settings: Settings | None = None, *, worker: bool = True) -> None:
         self.settings = settings or Settings.load()
         self.worker = None
+        self.governor = None
         self._with_worker = worker
         self._exits = AsyncExitStack()
 
@@ -73,6 +80,7 @@ class Mediascrape:
             self.store = await stack.enter_async_context(open_store(self.settings.store_url))
             if self._with_worker:
                 self.worker = await open_worker(self.settings, url, self.store, stack)
+                self.governor = await open_governor(self.settings, self.worker, stack)
             self._exits = stack.pop_all()
         return self
 
@@ -202,16 +210,23 @@ def job_defaults(settings: Settings) -> JobOptions:
 
 async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncExitStack) -> Worker:
     """A worker that has begun; when `stack` ends it finishes or hands back what it runs."""
+    raise_file_limit(files_wanted(settings))
     client = connect(url)
     stack.push_async_callback(client.aclose)
     fetcher = Fetcher(fetch_options(settings), AddressGuard(settings.allow_networks))
     await stack.enter_async_context(fetcher)
-    gate = GroupGate(client, f"{settings.queue_prefix}:{settings.queue_name}:")
+    base = f"{settings.queue_prefix}:{settings.queue_name}:"
+    gate = GroupGate(client, base)
     stack.push_async_callback(gate.close)
+    robots = None
+    if settings.robots:
+        robots = Robots(robots_fetcher(fetcher), SharedCache(client, base, "robots"))
+        stack.push_async_callback(robots.close)
+    policy = HostPolicy(settings.host_concurrency, settings.host_delay_ms / 1000)
     pipeline = Pipeline(
         fetcher,
         store,
-        HostAdmission(gate, None, HostPolicy(settings.host_concurrency, settings.host_delay_ms / 1000)),
+        HostAdmission(gate, robots, policy),
         item_filter=item_filter(settings),
         extract_options=ExtractOptions(deep=settings.deep),
         max_url_length=settings.max_url_length,
@@ -225,6 +240,40 @@ async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncEx
         record_failure=pipeline.record_failure,
     )
     return await stack.enter_async_context(worker)
+
+
+def files_wanted(settings: Settings) -> int:
+    """Open files that the worker may need: one per request in flight, and some for all the rest."""
+    most = settings.max_concurrency if settings.concurrency == "auto" else settings.concurrency
+    return most + 256
+
+
+def raise_file_limit(wanted: int) -> None:
+    """Raise the soft limit of open files as far as the hard one allows, if it is lower."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < target:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+
+
+async def open_governor(settings: Settings, worker: Worker, stack: AsyncExitStack) -> Governor | None:
+    """Lets the governor set the worker's concurrency until `stack` ends; None where it is fixed."""
+    if settings.concurrency != "auto":
+        return None
+    governor = Governor(GovernorOptions(most=settings.max_concurrency))
+    counters = worker.counters
+
+    def ended() -> int:
+        return counters.completed + counters.failed + counters.retried
+
+    task = asyncio.create_task(govern(worker, governor, MemoryGauge(), ended), name="governor")
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)
+    return governor
 
 
 def fetch_options(settings: Settings) -> FetchOptions:

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from command_line import CommandLine
 
+from command_line import CommandLine
 from mediascrape.loadtest.options import OriginOptions
 from mediascrape.loadtest.process import RunningOrigin, running_origin
 

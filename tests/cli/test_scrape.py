@@ -3,13 +3,12 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import re
 import signal
 from collections import Counter
 
 import pytest
-from command_line import CommandLine
 
+from command_line import CommandLine
 from mediascrape.loadtest.options import OriginOptions
 from mediascrape.loadtest.process import RunningOrigin, running_origin
 
@@ -53,7 +52,8 @@ async def test_a_bad_url_is_reported_and_the_rest_is_scraped(
 
 async def test_every_fault_is_named_and_disturbs_nobody(mediascrape: CommandLine) -> None:
     kinds = {
-        "404": "not_found", "500": "http_server_error", "reset": "connection_reset", "truncate": "connection_reset",
+        "404": "not_found", "500": "http_server_error",
+        "reset": "connection_reset", "truncate": "connection_reset",
         "drip": "too_slow", "huge": "body_too_large", "bomb": "decompression_bomb", "empty": "empty_body",
         "binary": "unsupported_content", "loop": "redirect_loop",
     }  # fmt: skip

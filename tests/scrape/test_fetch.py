@@ -14,6 +14,7 @@ from mediascrape import errors
 from mediascrape.scrape.fetch import Fetcher
 from mediascrape.scrape.guard import AddressGuard
 from mediascrape.scrape.response import Validators
+from mediascrape.scrape.verdict import Wanted
 from scrape.conftest import LOOPBACK, quick_options
 from scrape.hostile_origin import PAGE, HostileOrigin, Request
 
@@ -544,3 +545,27 @@ async def test_urls_that_lead_nowhere(url: str, code: str) -> None:
 
     async with Fetcher(quick_options(), AddressGuard(), resolver=Resolver(lookup=lookup)) as fetcher:
         assert (await fail(fetcher, url)).code == code
+
+
+async def test_a_file_is_taken_whatever_its_type_and_status(origin: HostileOrigin, fetcher: Fetcher) -> None:
+    rules = b"User-agent: *\nDisallow: /private/\n"
+
+    @origin.on("/robots.txt")
+    async def robots(request: Request) -> None:
+        await request.answer(body=rules, content_type="text/plain")
+
+    @origin.on("/missing.txt")
+    async def missing(request: Request) -> None:
+        await request.answer("404 Not Found", b"gone", content_type="text/plain")
+
+    @origin.on("/moved.txt")
+    async def moved(request: Request) -> None:
+        await request.redirect("/robots.txt")
+
+    for path, expected in (
+        ("/robots.txt", (200, rules)),
+        ("/missing.txt", (404, b"")),
+        ("/moved.txt", (200, rules)),
+    ):
+        async with fetcher.fetch(origin.url(path), wanted=Wanted.FILE) as response:
+            assert (response.status, response.content()) == expected

@@ -107,7 +107,9 @@ async def check_data_dir(settings: Settings) -> Finding:
 async def check_files(settings: Settings) -> Finding:
     """Each request in flight holds a socket; the rest is for files and the other services."""
     limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = (settings.max_concurrency if settings.concurrency == "auto" else settings.concurrency) + 256
+    from mediascrape.service import files_wanted
+
+    wanted = files_wanted(settings)
     if most != resource.RLIM_INFINITY and most < wanted:
         return Finding(
             "files", "warning", f"{most} open files allowed, {wanted} wanted",

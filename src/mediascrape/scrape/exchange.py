@@ -14,7 +14,7 @@ from mediascrape.scrape.budget import BodyAccount
 from mediascrape.scrape.content import SNIFF_BYTES, looks_like_markup, sniff
 from mediascrape.scrape.headers import Headers, parse_content_length
 from mediascrape.scrape.limits import BodyLimits
-from mediascrape.scrape.verdict import BodyAction, Verdict, judge
+from mediascrape.scrape.verdict import BodyAction, Question, Verdict, judge
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})(?: |\r|\n|\Z)")
 
@@ -47,7 +47,6 @@ class Exchange:
         "_hooks",
         "_lines",
         "account",
-        "conditional",
         "connect_s",
         "error",
         "first_byte_s",
@@ -57,6 +56,7 @@ class Exchange:
         "limits",
         "paused",
         "pieces",
+        "question",
         "received",
         "remote_address",
         "result",
@@ -72,13 +72,13 @@ class Exchange:
         self,
         limits: BodyLimits,
         account: BodyAccount,
+        question: Question | None = None,
         *,
-        conditional: bool = False,
         hooks: BodyHooks | None = None,
     ) -> None:
         self.limits = limits
         self.account = account
-        self.conditional = conditional
+        self.question = question or Question()
         self.result: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.status = 0
         self.headers = _NO_HEADERS
@@ -123,13 +123,7 @@ class Exchange:
         self.head_complete = True
         self.headers = Headers(self._lines[1:])
         self._lines.clear()
-        self.verdict = judge(
-            self.status,
-            self.headers,
-            conditional=self.conditional,
-            max_bytes=self.limits.max_bytes,
-            now=datetime.now(UTC),
-        )
+        self.verdict = judge(self.status, self.headers, self.question, datetime.now(UTC))
         return _REFUSE if self.verdict.action is BodyAction.STOP else None
 
     def on_body(self, data: bytes) -> int | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mediascrape.errors import (
@@ -28,11 +29,19 @@ from mediascrape.scrape.resolver import Resolver
 from mediascrape.scrape.response import Redirect, Response, Timings, Validators
 from mediascrape.scrape.transport import Transport
 from mediascrape.scrape.urls import join_url, normalize_url
+from mediascrape.scrape.verdict import Wanted
 
 #: Awaited with the next hop's URL before it is requested; may raise to end the fetch.
 OnHop = Callable[[str], Awaitable[None]]
 
 _NOTHING_KNOWN = Validators()
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    validators: Validators
+    on_hop: OnHop | None
+    wanted: Wanted
 
 
 class Fetcher:
@@ -60,24 +69,31 @@ class Fetcher:
         return self._transport.budget
 
     def fetch(
-        self, url: str, *, validators: Validators | None = None, on_hop: OnHop | None = None
+        self,
+        url: str,
+        *,
+        validators: Validators | None = None,
+        on_hop: OnHop | None = None,
+        wanted: Wanted = Wanted.PAGE,
     ) -> FetchContext:
         """To be entered with `async with`: yields a Response, and frees its body at the end.
 
+        wanted: FILE takes any status and type; read it by `content`.
         Don't fetch again inside the context: the second body could wait for the first one's release.
 
         Entering raises a ScrapeError, from InvalidURLError to TooSlowError, or what `on_hop` raises.
         Cancelling the task ends the transfer at once.
         """
-        return FetchContext(self, url, validators or _NOTHING_KNOWN, on_hop)
+        return FetchContext(self, url, _Order(validators or _NOTHING_KNOWN, on_hop, wanted))
 
-    async def follow(self, url: str, validators: Validators, on_hop: OnHop | None) -> Response:
+    async def follow(self, url: str, order: _Order) -> Response:
         """`fetch` without its context: the caller must release the response."""
+        validators = order.validators
         started = asyncio.get_running_loop().time()
         current = normalize_url(url, max_length=self._options.max_url_length)
         redirects: list[Redirect] = []
         while True:
-            exchange = await self._request(current, validators)
+            exchange = await self._request(current, validators, order.wanted)
             location = exchange.verdict.location
             if location is None:
                 return self._response((url, current), redirects, exchange, started)
@@ -85,8 +101,8 @@ class Fetcher:
             target = self._next_hop(current, location, redirects)
             redirects.append(Redirect(current, exchange.status, target))
             current, validators = target, _NOTHING_KNOWN
-            if on_hop is not None:
-                await on_hop(target)
+            if order.on_hop is not None:
+                await order.on_hop(target)
 
     async def close(self) -> None:
         """Cancels the fetches in flight and closes every connection."""
@@ -113,15 +129,15 @@ class Fetcher:
             raise RedirectError(f"redirects lead back to {target[:200]}")
         return target
 
-    async def _request(self, url: str, validators: Validators) -> Exchange:
+    async def _request(self, url: str, validators: Validators, wanted: Wanted) -> Exchange:
         conditional = validators.request_headers()
         addresses = await self._addresses(url)
         for address in addresses[:-1]:
             try:
-                return await self._transport.exchange(url, address, conditional)
+                return await self._transport.exchange(url, address, conditional, wanted)
             except (ConnectionRefusedByHostError, ConnectionFailedError):
                 continue  # another of the host's addresses may answer
-        return await self._transport.exchange(url, addresses[-1], conditional)
+        return await self._transport.exchange(url, addresses[-1], conditional, wanted)
 
     async def _addresses(self, url: str) -> list[IPAddress]:
         """The host's addresses that may be contacted, a few at most.
@@ -167,15 +183,16 @@ class Fetcher:
 class FetchContext:
     """What `Fetcher.fetch` returns."""
 
-    __slots__ = ("_arguments", "_fetcher", "_response")
+    __slots__ = ("_fetcher", "_order", "_response", "_url")
 
-    def __init__(self, fetcher: Fetcher, url: str, validators: Validators, on_hop: OnHop | None) -> None:
+    def __init__(self, fetcher: Fetcher, url: str, order: _Order) -> None:
         self._fetcher = fetcher
-        self._arguments = (url, validators, on_hop)
+        self._url = url
+        self._order = order
         self._response: Response | None = None
 
     async def __aenter__(self) -> Response:
-        self._response = await self._fetcher.follow(*self._arguments)
+        self._response = await self._fetcher.follow(self._url, self._order)
         return self._response
 
     async def __aexit__(self, *exc_info: object) -> None:

@@ -92,6 +92,14 @@ class Response:
         """Bytes of body received, as encoded by the host."""
         return sum(map(len, self._pieces))
 
+    def content(self) -> bytes:
+        """The decoded body whatever it is, empty if there is none; decodes at each call, as `body` does.
+
+        Raises ContentDecodingError, BodyTooLargeError, DecompressionBombError.
+        """
+        encodings = parse_encodings(self.headers.get("content-encoding"))
+        return decode(b"".join(self._pieces), encodings, self._limits)
+
     def body(self) -> bytes:
         """The decoded document. Decodes at each call and keeps nothing: call once, drop it soon.
 
@@ -99,8 +107,7 @@ class Response:
         Raises ContentDecodingError, BodyTooLargeError, DecompressionBombError, EmptyBodyError, and
         UnsupportedContentError for a document that is not text whatever its header says.
         """
-        encodings = parse_encodings(self.headers.get("content-encoding"))
-        document = decode(b"".join(self._pieces), encodings, self._limits)
+        document = self.content()
         if not document:
             raise EmptyBodyError("nothing is left once decoded")
         found = sniff(document[:SNIFF_BYTES])

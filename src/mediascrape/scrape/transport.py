@@ -16,7 +16,7 @@ from mediascrape.scrape.curl_loop import CurlLoop
 from mediascrape.scrape.exchange import Exchange
 from mediascrape.scrape.guard import AddressGuard, IPAddress, parse_host
 from mediascrape.scrape.options import FetchOptions
-from mediascrape.scrape.verdict import BodyAction
+from mediascrape.scrape.verdict import BodyAction, Question, Wanted
 from mediascrape.scrape.watch import Watch
 
 #: Easy handles kept for the next request: making one costs more than the request itself.
@@ -45,15 +45,16 @@ class Transport:
     def __len__(self) -> int:
         return len(self._curl_loop)
 
-    async def exchange(self, url: str, address: IPAddress, conditional: list[str]) -> Exchange:
+    async def exchange(
+        self, url: str, address: IPAddress, conditional: list[str], wanted: Wanted = Wanted.PAGE
+    ) -> Exchange:
         """One answer, its body (if wanted) complete. The caller must close the exchange's account.
 
         conditional: header lines to add. Raises ScrapeError; `cancel` ends the transfer at once.
         """
         curl = self._idle.pop() if self._idle else self._new_handle()
-        exchange = Exchange(
-            self._options.limits, self.budget.open(), conditional=bool(conditional), hooks=self
-        )
+        question = Question(wanted, bool(conditional), self._options.limits.max_bytes)
+        exchange = Exchange(self._options.limits, self.budget.open(), question, hooks=self)
         exchange.account.on_granted = partial(self._resume, exchange, curl)
         curl.setopt(pycurl.URL, url)
         curl.setopt(pycurl.CONNECT_TO, [f"::[{address}]:" if address.version == 6 else f"::{address}:"])
@@ -179,7 +180,8 @@ class Transport:
             exchange.sniff()
         if exchange.verdict.error is not None:
             return exchange.verdict.error
-        if exchange.verdict.action in (BodyAction.KEEP, BodyAction.SNIFF) and not exchange.length:
+        kept = exchange.verdict.action in (BodyAction.KEEP, BodyAction.SNIFF)
+        if kept and not exchange.length and exchange.question.wanted is Wanted.PAGE:
             return EmptyBodyError(f"HTTP {exchange.status} without a body")
         return None
 

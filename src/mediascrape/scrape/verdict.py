@@ -36,6 +36,14 @@ class BodyAction(Enum):
     STOP = "stop"
 
 
+class Wanted(Enum):
+    """PAGE: a document to scrape; anything else is an error, a media file is noted without its body.
+    FILE: the body, whatever its type, and the status, whatever it says (robots.txt, a picture)."""
+
+    PAGE = "page"
+    FILE = "file"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """error: what to raise when the transfer is over. media: the answer is itself such a file."""
@@ -47,12 +55,25 @@ class Verdict:
     not_modified: bool = False
 
 
-def judge(status: int, headers: Headers, *, conditional: bool, max_bytes: int, now: datetime) -> Verdict:
-    """conditional: the request carried validators, so that 304 is an answer to it."""
-    if 200 <= status < 300:
-        return _judge_success(status, headers, max_bytes)
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What an answer is judged by. conditional: the request carried validators, so that 304 answers it."""
+
+    wanted: Wanted = Wanted.PAGE
+    conditional: bool = False
+    max_bytes: int = 10 * 1024 * 1024
+
+
+def judge(status: int, headers: Headers, question: Question, now: datetime) -> Verdict:
+    """The verdict on an answer's head."""
+    conditional, max_bytes = question.conditional, question.max_bytes
     if status in _REDIRECTS and (location := headers.first("location")):
         return Verdict(BodyAction.DRAIN, location=location)
+    if question.wanted is Wanted.FILE:
+        keep = 200 <= status < 300 and parse_content_length(headers) != 0
+        return Verdict(BodyAction.KEEP if keep else BodyAction.DRAIN)
+    if 200 <= status < 300:
+        return _judge_success(status, headers, max_bytes)
     if status == 304 and conditional:
         return Verdict(BodyAction.DRAIN, not_modified=True)
     return Verdict(BodyAction.DRAIN, error=_status_error(status, headers, now))

@@ -1,0 +1,124 @@
+"""Operating the queue from the command line, without a worker."""
+
+from __future__ import annotations
+
+import json
+
+from command_line import CommandLine
+
+PAGES = [f"http://127.0.0.1:9/{number}" for number in range(3)]
+
+
+async def counts(mediascrape: CommandLine) -> dict[str, int]:
+    result = await mediascrape.run("queue", "counts", "--json")
+    found: dict[str, int] = json.loads(result.out)
+    return found
+
+
+async def test_submitted_jobs_wait_and_survive_between_commands(mediascrape: CommandLine) -> None:
+    result = await mediascrape.run("submit", *PAGES, PAGES[0], "nonsense", "--json")
+    assert result.status == 3
+    submission = json.loads(result.out)
+    assert (submission["queued"], submission["duplicates"]) == (3, 1)
+    assert [one["url"] for one in submission["rejected"]] == ["nonsense"]
+    assert [job["url"] for job in submission["jobs"]] == PAGES
+    assert (await counts(mediascrape))["waiting"] == 3
+    again = await mediascrape.run("submit", *PAGES, "--json")
+    assert json.loads(again.out)["queued"] == 0
+    assert json.loads(again.out)["jobs"] == submission["jobs"]
+    assert (await counts(mediascrape))["waiting"] == 3
+
+
+async def test_a_job_is_shown_and_removed(mediascrape: CommandLine) -> None:
+    submission = json.loads((await mediascrape.run("submit", *PAGES, "--json")).out)
+    job_id = submission["jobs"][1]["id"]
+    shown = json.loads((await mediascrape.run("jobs", "show", job_id, "--json")).out)
+    assert (shown["state"], shown["data"]["url"], shown["attempts"]) == ("waiting", PAGES[1], 2)
+    removed = await mediascrape.run("jobs", "remove", job_id, "no-such-job")
+    assert removed.status == 1
+    assert f"{job_id}: removed" in removed.out
+    assert "no-such-job" in removed.err
+    listed = await mediascrape.run("jobs", "list", "--json", "--oldest-first")
+    assert [job["data"]["url"] for job in listed.lines()] == [PAGES[0], PAGES[2]]
+    missing = await mediascrape.run("jobs", "show", job_id)
+    assert missing.status == 1
+    assert "not in the queue" in missing.err
+
+
+async def test_pages_of_a_long_list(mediascrape: CommandLine) -> None:
+    urls = [f"http://127.0.0.1:9/{number}" for number in range(25)]
+    await mediascrape.run("submit", "--file", "-", stdin="\n".join(urls))
+    pages = [
+        await mediascrape.run(
+            "jobs", "list", "--json", "--oldest-first", "--limit", "10", "--offset", str(offset)
+        )
+        for offset in (0, 10, 20)
+    ]
+    assert [job["data"]["url"] for page in pages for job in page.lines()] == urls
+
+
+async def test_a_paused_queue_starts_nothing_until_resumed(mediascrape: CommandLine) -> None:
+    await mediascrape.run("queue", "pause")
+    await mediascrape.run("submit", *PAGES)
+    monitor = json.loads((await mediascrape.run("monitor", "--json")).out)
+    assert monitor["paused"] is True
+    assert monitor["queue"]["waiting"] == 3
+    await mediascrape.run("queue", "resume")
+    assert json.loads((await mediascrape.run("monitor", "--json")).out)["paused"] is False
+
+
+async def test_drain_asks_and_removes(mediascrape: CommandLine) -> None:
+    await mediascrape.run("submit", *PAGES)
+    refused = await mediascrape.run("queue", "drain", stdin="n\n")
+    assert refused.status != 0
+    assert (await counts(mediascrape))["waiting"] == 3
+    drained = await mediascrape.run("queue", "drain", "--yes")
+    assert "3 jobs removed" in drained.out
+    assert (await counts(mediascrape))["waiting"] == 0
+
+
+async def test_failed_jobs_are_retried_and_cleaned(mediascrape: CommandLine) -> None:
+    scraped = await mediascrape.run("scrape", *PAGES, MEDIASCRAPE_BACKOFF_MS="10")
+    assert scraped.status == 3
+    assert (await counts(mediascrape))["failed"] == 3
+    retried = await mediascrape.run("jobs", "retry", "--all")
+    assert "3 jobs put back" in retried.out
+    assert (await counts(mediascrape))["waiting"] == 3
+    await mediascrape.run("scrape", PAGES[0], MEDIASCRAPE_BACKOFF_MS="10")
+    cleaned = await mediascrape.run("jobs", "clean", "--state", "failed")
+    assert "jobs removed" in cleaned.out
+    assert (await counts(mediascrape))["failed"] == 0
+
+
+async def test_doctor_finds_nothing_wrong_here_and_names_a_service_out_of_reach(
+    mediascrape: CommandLine,
+) -> None:
+    well = await mediascrape.run("doctor", "--json")
+    assert well.status == 0, well.out
+    assert {finding["check"] for finding in json.loads(well.out)} >= {
+        "python",
+        "data",
+        "files",
+        "queue",
+        "store",
+    }
+    ill = await mediascrape.run("doctor", REDIS_URL="redis://127.0.0.1:1")
+    assert ill.status == 4
+    assert "127.0.0.1:1" in ill.out
+
+
+async def test_completion_is_printed_for_each_shell(mediascrape: CommandLine) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        result = await mediascrape.run("completion", shell)
+        assert "_MEDIASCRAPE_COMPLETE" in result.out
+
+
+async def test_wrong_usage_is_status_2(mediascrape: CommandLine) -> None:
+    for arguments in (
+        ["scrap"],
+        ["scrape", "--format", "xml", "http://h/"],
+        ["scrape", "-c", "many", "http://h/"],
+    ):
+        result = await mediascrape.run(*arguments)
+        assert result.status == 2, arguments
+        assert result.err
