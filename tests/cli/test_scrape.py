@@ -22,7 +22,7 @@ async def test_pages_in_media_out(mediascrape: CommandLine, origin: RunningOrigi
     records = result.lines()
     assert {record["page_url"] for record in records} == set(urls)
     assert all(set(record) >= RECORD for record in records)
-    assert {"image", "video", "embed"} <= {record["kind"] for record in records}
+    assert {"image", "video"} <= {record["kind"] for record in records}
     assert "20 of 20 pages" in result.err
     listed = await mediascrape.run("media", "export")
     assert {record["url"] for record in listed.lines()} == {record["url"] for record in records}
