@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from html import escape
 from itertools import pairwise
@@ -11,6 +12,10 @@ import pygal  # type: ignore[import-untyped]
 from pygal.style import Style  # type: ignore[import-untyped]
 
 from mediascrape.loadtest.measures import LoadResult, Percentiles, Sample, by_second
+
+# pygal hooks itself into every import of the process, in a way that Python 3.12 no longer knows and
+# 3.11 warns of; its charts need no plug-ins.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__name__ != "PluginImportFixer"]
 
 #: A chart with more points shows nothing more.
 _MAX_POINTS: Final = 400
