@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
+
+import orjson
 
 from mediascrape.errors import ConfigurationError
-from mediascrape.store.export import open_writer
-from mediascrape.store.records import StoredMedia
+
+if TYPE_CHECKING:
+    from mediascrape.store.records import StoredMedia
 
 Form = Literal["jsonl", "csv", "parquet"]
 
@@ -25,6 +28,8 @@ async def write_media(items: AsyncIterator[StoredMedia], form: Form, output: str
 
     Raises ConfigurationError for a file that cannot be written, or Parquet on standard output.
     """
+    from mediascrape.store.export import open_writer
+
     kinds: Counter[str] = Counter()
     if form == "parquet" and output is None:
         raise ConfigurationError("Parquet is no text: name a file with --output")
@@ -33,6 +38,16 @@ async def write_media(items: AsyncIterator[StoredMedia], form: Form, output: str
             kinds[item.kind] += 1
             writer.write(item.to_record())
     return kinds
+
+
+def json_lines_output() -> Callable[[dict[str, Any]], None]:
+    """A function that writes one record to standard output as a line of JSON."""
+    with _open(None) as out:
+
+        def write(record: dict[str, Any]) -> None:
+            out.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+
+        return write
 
 
 def _open(output: str | None) -> AbstractContextManager[BinaryIO]:

@@ -32,12 +32,17 @@ _reference = re.compile(
     r"|image-set\(",
     re.IGNORECASE | re.DOTALL,
 ).finditer
-_set_string = re.compile(rf"([a-z-]+)?\((?:[^()\"']++|{_STRING})*+\)|\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|\)", re.DOTALL)
+_set_string = re.compile(
+    rf"([a-z-]+)?\((?:[^()\"']++|{_STRING})*+\)|\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|\)",
+    re.DOTALL,
+)
 _escape = re.compile(r"\\(?:([0-9A-Fa-f]{1,6})[ \t\n\f\r]?|(\r\n|[\n\f\r])|(.))", re.DOTALL)
 _at_name = re.compile(r"\s*@([a-zA-Z-]+)").match
 
 #: At-rules that hold rules; all others are passed over with their block (fonts, pages, what is unknown).
-_GROUPS = frozenset("media supports layer container scope starting-style keyframes -webkit-keyframes".split())
+_GROUPS = frozenset(
+    ["media", "supports", "layer", "container", "scope", "starting-style", "keyframes", "-webkit-keyframes"]
+)
 #: property -> the slot it fills: a later declaration of the same slot replaces an earlier one.
 _SLOTS = {
     "background": "background", "background-image": "background",
@@ -48,7 +53,9 @@ _SLOTS = {
     "cursor": "cursor", "content": "content", "shape-outside": "shape-outside",
 }  # fmt: skip
 #: Values that no current browser takes: IE hacks, prefixes of other engines.
-_invalid_value = re.compile(r"\\[0-9]\s*$|!\s*ie|progid:|expression\(|-(?:moz|o|ms|khtml)-[a-z-]+\(", re.IGNORECASE).search
+_invalid_value = re.compile(
+    r"\\[0-9]\s*$|!\s*ie|progid:|expression\(|-(?:moz|o|ms|khtml)-[a-z-]+\(", re.IGNORECASE
+).search
 _invalid_selector = re.compile(r"[;$%!@?{}\]]|::?-(?:moz|ms|o|khtml)-|^\s*[,>+~]{2}").search
 _important = re.compile(r"!\s*important\s*$", re.IGNORECASE).search
 
@@ -128,18 +135,18 @@ def _next_stop(css: str, position: int, stops: str = "{};") -> tuple[int, str]:
     closers: list[str] = []
     at_rule = css.startswith("@", _past_blanks(css, position))
     for match in _structure(css, position):
-        token = match[0]
-        if len(token) > 1:
+        piece = match[0]
+        if len(piece) > 1:
             continue
         if closers:
-            if token == closers[-1]:
+            if piece == closers[-1]:
                 closers.pop()
-            elif token in _CLOSER:
-                closers.append(_CLOSER[token])
-        elif token in stops and (token != ";" or at_rule):
-            return match.end(), token
-        elif token in _CLOSER:
-            closers.append(_CLOSER[token])
+            elif piece in _CLOSER:
+                closers.append(_CLOSER[piece])
+        elif piece in stops and (at_rule or piece in "{}"):
+            return match.end(), piece
+        elif piece in _CLOSER:
+            closers.append(_CLOSER[piece])
     return len(css) + 1, ""
 
 

@@ -49,7 +49,23 @@ ATTRIBUTES: dict[str, dict[str, Kind]] = {
 
 #: Attributes that never hold media of their own.
 _DESCRIBING = frozenset(
-    "alt title width height class id style sizes loading type media itemprop crossorigin decoding name".split()
+    [
+        "alt",
+        "title",
+        "width",
+        "height",
+        "class",
+        "id",
+        "style",
+        "sizes",
+        "loading",
+        "type",
+        "media",
+        "itemprop",
+        "crossorigin",
+        "decoding",
+        "name",
+    ]
 )
 _number = re.compile(r"\s*([0-9]{1,9})").match
 
@@ -78,11 +94,11 @@ def by_table(page: Page, element: str, attrs: Attributes) -> None:
                 for item in page.add_srcset(value, kind, f"{element}.{name}"):
                     describe(item, attrs, size=False)
                 continue
-            item = page.add(value, kind, f"{element}.{name}")
-            if item is not None and kind != "image" or element in _IMAGES:
-                describe(item, attrs)
+            added = page.add(value, kind, f"{element}.{name}")
+            if kind != "image" or element in _IMAGES:
+                describe(added, attrs)
             if name == "background":
-                page.flag(item, "decoration")
+                page.flag(added, "decoration")
         elif name not in _DESCRIBING and value:
             lazy.find(page, element, name, value, attrs)
 
@@ -146,7 +162,7 @@ def _object(page: Page, element: str, attrs: Attributes) -> None:
     by_table(page, element, attrs)
 
 
-def _param(page: Page, element: str, attrs: Attributes) -> None:
+def _param(page: Page, _element: str, attrs: Attributes) -> None:
     if attrs.get("name", "").lower() in _PARAMS and attrs.get("value"):
         ref = lazy.decode(attrs["value"])
         page.add(ref, kind_of_url(ref) or "embed", "param.value")
@@ -155,7 +171,7 @@ def _param(page: Page, element: str, attrs: Attributes) -> None:
 _PARAMS = frozenset({"movie", "src", "filename", "url"})
 
 
-def _input(page: Page, element: str, attrs: Attributes) -> None:
+def _input(page: Page, _element: str, attrs: Attributes) -> None:
     if attrs.get("type", "").strip().lower() == "image" and "src" in attrs:
         describe(page.add(lazy.decode(attrs["src"]), "image", "input.src"), attrs)
 
@@ -175,7 +191,8 @@ def _link_to(page: Page, element: str, attrs: Attributes) -> None:
 
 
 _file_page = re.compile(
-    r"[/=?](?:File|Image|Datei|Bild|Fichier|Archivo|Plik|Media|Special|Ficheiro|Immagine|Bestand):", re.I
+    r"[/=?](?:File|Image|Datei|Bild|Fichier|Archivo|Plik|Media|Special|Ficheiro|Immagine|Bestand):",
+    re.IGNORECASE,
 ).search
 
 

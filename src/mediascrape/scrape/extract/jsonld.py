@@ -64,28 +64,23 @@ def _node(page: Page, node: dict[str, Any]) -> None:
     own = next((_KIND_OF_TYPE[t] for t in types if isinstance(t, str) and t in _KIND_OF_TYPE), None)
     for name, kind in PROPERTIES.items():
         value = node.get(name)
-        if value is None:
-            continue
-        for entry in value if isinstance(value, list) else [value]:
-            if isinstance(entry, str):
-                if name == "contentUrl" and own is not None:
-                    kind = kind_of_url(entry) or own
-                _add(page, entry, kind, name)
-            elif isinstance(entry, dict) and name in (
-                "image",
-                "logo",
-                "thumbnail",
-                "photo",
-                "primaryImageOfPage",
-            ):
-                url = entry.get("url")
-                if isinstance(url, str):
-                    _add(page, url, "image", name)
-    if own == "image":
-        for name in ("url",):
-            value = node.get(name)
-            if isinstance(value, str):
-                _add(page, value, "image", name)
+        if value is not None:
+            for entry in value if isinstance(value, list) else [value]:
+                _entry(page, name, entry, kind if name != "contentUrl" else own or kind)
+    url = node.get("url")
+    if own == "image" and isinstance(url, str):
+        _add(page, url, "image", "url")
+
+
+_NESTING = frozenset({"image", "logo", "thumbnail", "photo", "primaryImageOfPage"})
+
+
+def _entry(page: Page, name: str, entry: Any, kind: Kind) -> None:
+    """One value of a property: a URL, or a node whose `url` it is."""
+    if isinstance(entry, str):
+        _add(page, entry, (kind_of_url(entry) or kind) if name == "contentUrl" else kind, name)
+    elif isinstance(entry, dict) and name in _NESTING and isinstance(entry.get("url"), str):
+        _add(page, entry["url"], "image", name)
 
 
 def _add(page: Page, ref: str, kind: Kind, name: str) -> None:

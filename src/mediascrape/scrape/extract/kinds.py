@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from mediascrape.scrape.extract.items import Kind
 
 _EXTENSIONS: dict[Kind, str] = {
@@ -42,10 +40,10 @@ def kind_of_url(url: str) -> Kind | None:
     return None if ext is None else KIND_BY_EXTENSION.get(ext)
 
 
+_KIND_OF_TOP_LEVEL: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio"}
+
+
 def kind_of_mime(mime: str) -> Kind | None:
     """The kind that a MIME type (parameters allowed) tells."""
     essence = mime.partition(";")[0].strip().lower()
-    top = essence.partition("/")[0]
-    if top == "image" or top == "video" or top == "audio":
-        return top
-    return _MANIFEST_TYPES.get(essence)
+    return _KIND_OF_TOP_LEVEL.get(essence.partition("/")[0]) or _MANIFEST_TYPES.get(essence)

@@ -11,7 +11,7 @@ import re
 
 from mediascrape.scrape.extract.css import value_urls
 from mediascrape.scrape.extract.entities import unescape_attribute
-from mediascrape.scrape.extract.items import Kind
+from mediascrape.scrape.extract.items import Kind, MediaItem
 from mediascrape.scrape.extract.kinds import EXTENSION_PATTERN, kind_of_url
 from mediascrape.scrape.extract.page import Page
 
@@ -63,24 +63,20 @@ def find(page: Page, element: str, name: str, value: str, attrs: dict[str, str])
     if _is_media_url(value):
         kind = kind_of_url(value.strip())
         if kind is not None:
-            _describe(page, page_add(page, value, kind, element, name), element, attrs)
+            _describe(page.add(value, kind, f"{element}.{name}"), element, attrs)
         return
     if "url(" in value:
         for url in value_urls(value):
-            page.flag(page_add(page, url, "image", element, name), "decoration")
+            page.flag(page.add(url, "image", f"{element}.{name}"), "decoration")
         return
     default = _SHOWING.get(element)
     if default is not None and _NAMES(name) and ("/" in value) and _looks_like_url(value):
         kind = kind_of_url(value) or ("image" if _IMAGE_NAME.search(name) else default)
-        page_add(page, value, kind, element, name)
+        page.add(value, kind, f"{element}.{name}")
     elif default is not None and _NAMES(name) and "," in value and " " in value:
         page.add_srcset(value, "image", f"{element}.{name}")
 
 
-def page_add(page, value, kind, element, name):
-    return page.add(value, kind, f"{element}.{name}")
-
-
-def _describe(page, item, element, attrs) -> None:
+def _describe(item: MediaItem | None, element: str, attrs: dict[str, str]) -> None:
     if item is not None and element == "img" and item.alt is None and attrs.get("alt"):
         item.alt = decode(attrs["alt"]).strip()

@@ -11,13 +11,12 @@ from mediascrape.scrape.extract.page import Page
 
 #: meta property or name -> (via, kind or None: by extension, else embed).
 META: dict[str, tuple[str, Kind | None]] = {
-    **{name: ("meta.og:image", "image") for name in ("og:image", "og:image:url", "og:image:secure_url")},
-    **{name: ("meta.og:video", None) for name in ("og:video", "og:video:url", "og:video:secure_url")},
-    **{name: ("meta.og:audio", "audio") for name in ("og:audio", "og:audio:url", "og:audio:secure_url")},
-    **{
-        name: ("meta.twitter:image", "image")
-        for name in ("twitter:image", "twitter:image:src", "twitter:image0")
-    },
+    **dict.fromkeys(("og:image", "og:image:url", "og:image:secure_url"), ("meta.og:image", "image")),
+    **dict.fromkeys(("og:video", "og:video:url", "og:video:secure_url"), ("meta.og:video", None)),
+    **dict.fromkeys(("og:audio", "og:audio:url", "og:audio:secure_url"), ("meta.og:audio", "audio")),
+    **dict.fromkeys(
+        ("twitter:image", "twitter:image:src", "twitter:image0"), ("meta.twitter:image", "image")
+    ),
     **{f"twitter:image{n}": ("meta.twitter:image", "image") for n in range(4)},
     "twitter:player": ("meta.twitter:player", "embed"),
     "twitter:player:stream": ("meta.twitter:player:stream", "video"),
@@ -38,7 +37,7 @@ ITEMPROP_KINDS: dict[str, Kind] = {
 _media_url = re.compile(r"\s*\S+\s*").fullmatch
 
 
-def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
+def find_meta(page: Page, _element: str, attrs: dict[str, str]) -> None:
     """One `meta` element."""
     content = attrs.get("content") or attrs.get("value")
     if not content:
@@ -91,7 +90,7 @@ _ICONS = {
 }
 
 
-def find_link(page: Page, element: str, attrs: dict[str, str]) -> None:
+def find_link(page: Page, attrs: dict[str, str]) -> None:
     """One `link` element."""
     href = decode(attrs.get("href", "")).strip()
     rels = attrs.get("rel", "").lower().split()
@@ -101,26 +100,34 @@ def find_link(page: Page, element: str, attrs: dict[str, str]) -> None:
         return
     for rel in rels:
         if rel in _ICONS:
-            item = page.add(href, "image", "link." + rel.removesuffix("-precomposed"))
-            page.flag(item, "icon")
-            if item is not None and attrs.get("type"):
-                item.mime_type = attrs["type"]
+            _icon(page, rel, href, attrs)
             return
-        if rel in ("image_src", "thumbnail"):
-            page.add(href, "image", "link.image_src")
-        elif rel == "video_src" or rel == "audio_src":
-            page.add(href, kind_of_url(href) or ("embed" if rel == "video_src" else "audio"), "link." + rel)
-        elif rel in ("preload", "prefetch", "enclosure"):
-            _preload(page, rel, href, attrs)
-        elif rel == "canonical" and page.document.canonical_url is None:
-            page.document.canonical_url = page.resolve(href)
-        elif rel == "alternate" and "oembed" in attrs.get("type", ""):
-            url = page.resolve(href)
-            if url is not None and url not in page.document.oembed:
-                page.document.oembed.append(url)
+        _related(page, rel, href, attrs)
     prop = attrs.get("itemprop")
     if prop in ITEMPROP_KINDS:
         page.add(href, kind_of_url(href) or ITEMPROP_KINDS[prop], "itemprop." + prop)
+
+
+def _icon(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:
+    item = page.add(href, "image", "link." + rel.removesuffix("-precomposed"))
+    page.flag(item, "icon")
+    if item is not None and attrs.get("type"):
+        item.mime_type = attrs["type"]
+
+
+def _related(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:
+    if rel in ("image_src", "thumbnail"):
+        page.add(href, "image", "link.image_src")
+    elif rel in ("video_src", "audio_src"):
+        page.add(href, kind_of_url(href) or ("embed" if rel == "video_src" else "audio"), "link." + rel)
+    elif rel in ("preload", "prefetch", "enclosure"):
+        _preload(page, rel, href, attrs)
+    elif rel == "canonical" and page.document.canonical_url is None:
+        page.document.canonical_url = page.resolve(href)
+    elif rel == "alternate" and "oembed" in attrs.get("type", ""):
+        url = page.resolve(href)
+        if url is not None and url not in page.document.oembed:
+            page.document.oembed.append(url)
 
 
 def _preload(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable
 
 from mediascrape.scrape.extract.css import style_sheet_urls
 from mediascrape.scrape.extract.entities import unescape_attribute
@@ -37,27 +38,32 @@ def read(page: Page, data: bytes) -> None:
                 end = raw_text_end(name, data, position)
                 _raw_text(page, name, raw, data, position, end)
                 position = end
-            elif name == b"noscript":
-                page.noscript += 1
-            elif name == b"template":
-                page.template += 1
-            elif name == b"meta":
-                if _MEDIA_META.search(raw):
-                    _meta(page, raw)
-            elif name == b"link":
-                find_link(page, "link", attributes(raw))
-            elif name == b"base":
-                _base(page, raw)
-            elif name == b"html":
-                lang = attributes(raw).get("lang")
-                if lang and page.document.lang is None:
-                    page.document.lang = lang
+            elif name in _OWN_READERS:
+                _OWN_READERS[name](page, raw)
             else:
                 find(page, name.decode("utf-8", "replace"), attributes(raw))
         elif ended is not None:
             _end(page, ended.lower())
         elif comment is not None:
             position = comment_end(data, position)
+
+
+def _noscript(page: Page, _raw: bytes) -> None:
+    page.noscript += 1
+
+
+def _template(page: Page, _raw: bytes) -> None:
+    page.template += 1
+
+
+def _html(page: Page, raw: bytes) -> None:
+    lang = attributes(raw).get("lang")
+    if lang and page.document.lang is None:
+        page.document.lang = lang
+
+
+def _link(page: Page, raw: bytes) -> None:
+    find_link(page, attributes(raw))
 
 
 def _end(page: Page, name: bytes) -> None:
@@ -70,6 +76,8 @@ def _end(page: Page, name: bytes) -> None:
 
 
 def _meta(page: Page, raw: bytes) -> None:
+    if not _MEDIA_META.search(raw):
+        return
     attrs = attributes(raw)
     find(page, "meta", attrs)
     document = page.document
@@ -109,3 +117,14 @@ def _raw_text(page: Page, name: bytes, raw: bytes, data: bytes, start: int, end:
             page.document.title = " ".join(text.split()) or None
     elif name == b"iframe":
         find(page, "iframe", attributes(raw))
+
+
+#: Elements that are more than the media they name.
+_OWN_READERS: dict[bytes, Callable[[Page, bytes], None]] = {
+    b"noscript": _noscript,
+    b"template": _template,
+    b"meta": _meta,
+    b"link": _link,
+    b"base": _base,
+    b"html": _html,
+}

@@ -53,8 +53,7 @@ def _descriptors(text: str, position: int) -> tuple[list[str], int]:
         elif char == ",":
             break
         position += 1
-    for token in text[start:position].split():
-        found.append(token)
+    found.extend(text[start:position].split())
     return found, position + 1
 
 
