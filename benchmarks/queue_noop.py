@@ -107,7 +107,7 @@ async def process(redis: Redis, concurrency: int, count: int, waiting: int) -> R
     done = 0
     finished = asyncio.Event()
 
-    async def noop(job: Job, context: JobContext) -> None:
+    async def noop(_job: Job, _context: JobContext) -> None:
         nonlocal done
         done += 1
         if done == count:
