@@ -9,12 +9,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from conformance.peers import HERE, NodePeer, node_peer
+from conformance.peers import HERE, QUEUE, NodePeer, node_peer
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.queue import Queue
-
-QUEUE = "conformance"
 
 
 @pytest.fixture(scope="session")

@@ -2,11 +2,7 @@
 // as JSON lines on stdout. Jobs say in their data what their processor shall do.
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createBullBoard } from '@bull-board/api';
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { ExpressAdapter } from '@bull-board/express';
 import { Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
-import express from 'express';
 
 const [socketPath, queueName] = process.argv.slice(2);
 const connection = { path: socketPath, maxRetriesPerRequest: null };
@@ -82,6 +78,9 @@ const operations = {
     closers.push(() => events.close());
   },
   async board() {
+    const [{ createBullBoard }, { BullMQAdapter }, { ExpressAdapter }, { default: express }] = await Promise.all([
+      import('@bull-board/api'), import('@bull-board/api/bullMQAdapter'), import('@bull-board/express'), import('express'),
+    ]);
     const adapter = new ExpressAdapter();
     adapter.setBasePath('/board');
     createBullBoard({ queues: [new BullMQAdapter(queue)], serverAdapter: adapter });

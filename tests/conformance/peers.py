@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+QUEUE = "conformance"
 #: Seconds to wait for anything that must happen.
 PATIENCE = 15.0
 

@@ -8,20 +8,22 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from conformance.conftest import QUEUE
 from conformance.ours import our_worker
-from conformance.peers import NodePeer, node_peer, until
+from conformance.peers import QUEUE, NodePeer, node_peer, until
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Backoff, JobOptions, NewJob, Retention
-from mediascrape.queue.queue import Queue
+from mediascrape.queue.queue import Queue, State
 
 KEEP = JobOptions(remove_on_complete=Retention())
 
+#: Options of Node's worker. Whoever checks for stalled jobs keeps all others from it for his interval.
+SHORT = {"lockDuration": 1000, "stalledInterval": 300}
 
-async def finished(queue: Queue, count: int) -> dict[str, int]:
+
+async def finished(queue: Queue, count: int) -> dict[State, int]:
     """The counts, once `count` jobs have completed or failed."""
 
-    async def enough() -> dict[str, int] | None:
+    async def enough() -> dict[State, int] | None:
         counts = await queue.counts()
         return counts if counts["completed"] + counts["failed"] >= count else None
 
@@ -106,7 +108,8 @@ async def test_our_worker_keeps_what_node_asks_to_keep(node: NodePeer, queue: Qu
         for _ in range(4):
             await node.call("add", name="x", data={}, opts=opts)
         async with our_worker(redis, QUEUE, concurrency=1) as ours:
-            await until(lambda ours=ours: ours.worker.counters.completed == 4)
+            counters = ours.worker.counters
+            await until(lambda counters=counters: counters.completed == 4)  # type: ignore[misc]
         assert len(ours.begun) == 4
         kept = (await node.call("counts"))["completed"]
         assert kept == {"True": 0, "2": 2, "None": 6}[str(opts.get("removeOnComplete"))]
@@ -168,7 +171,7 @@ async def test_node_honours_our_retries(node: NodePeer, queue: Queue) -> None:
 
 
 async def test_node_honours_our_delays_and_priorities(node: NodePeer, queue: Queue) -> None:
-    delayed = await queue.add("x", {}, JobOptions(delay_ms=300, remove_on_complete=Retention()))
+    delayed = await queue.add("x", {}, JobOptions(delay_ms=1500, remove_on_complete=Retention()))
     added = [
         await queue.add("x", {}, JobOptions(priority=p, remove_on_complete=Retention())) for p in (5, 1, 3)
     ]
@@ -178,7 +181,7 @@ async def test_node_honours_our_delays_and_priorities(node: NodePeer, queue: Que
     assert order == [added[1].id, added[2].id, added[0].id, delayed.id]
     job = await queue.get_job(delayed.id)
     assert job is not None
-    assert (job.processed_on or 0) - job.timestamp >= 300
+    assert (job.processed_on or 0) - job.timestamp >= 1500
 
 
 # --- both at once -------------------------------------------------------------------------------
@@ -240,7 +243,7 @@ async def test_we_recover_the_jobs_of_a_killed_node_worker(
     node: NodePeer, queue: Queue, redis: Redis, valkey: EmbeddedValkey
 ) -> None:
     async with node_peer(valkey.socket_path, QUEUE) as doomed:
-        await doomed.call("startWorker", opts={"concurrency": 3, "lockDuration": 1000})
+        await doomed.call("startWorker", opts={"concurrency": 3, **SHORT})
         added = await queue.add_many([NewJob("x", {"ms": 2000}, KEEP) for _ in range(3)])
         await doomed.happening("processing", 3)
         await doomed.kill()
@@ -255,7 +258,7 @@ async def test_we_recover_the_jobs_of_a_killed_node_worker(
 async def test_node_recovers_the_jobs_of_a_vanished_worker_of_ours(
     node: NodePeer, queue: Queue, redis: Redis
 ) -> None:
-    async with our_worker(redis, QUEUE, lock_duration_ms=1000, stalled_interval_ms=60_000) as ours:
+    async with our_worker(redis, QUEUE, lock_duration_ms=1000, stalled_interval_ms=300) as ours:
         ids = await node.call("addBulk", jobs=[{"name": "x", "data": {"ms": 2000}}] * 3)
         await until(lambda: len(ours.begun) == 3)
         for task in ours.worker._tasks:  # it renews nothing and finishes nothing any more
@@ -274,10 +277,10 @@ async def test_a_job_that_kills_each_side_once_fails_unrun(
     added = await queue.add("x", {"ms": 60_000}, KEEP)
     for _ in range(2):
         async with node_peer(valkey.socket_path, QUEUE) as doomed:
-            await doomed.call("startWorker", opts={"lockDuration": 500, "stalledInterval": 200})
+            await doomed.call("startWorker", opts=SHORT)
             await doomed.happening("processing", id=added.id)
             await doomed.kill()
-    async with our_worker(redis, QUEUE, stalled_interval_ms=200) as ours:
+    async with our_worker(redis, QUEUE, stalled_interval_ms=300) as ours:
         counts = await finished(queue, 1)
     job = await queue.get_job(added.id)
     assert job is not None
