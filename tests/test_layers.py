@@ -14,10 +14,11 @@ PACKAGE = Path(mediascrape.__file__).parent
 
 BASE = frozenset({"settings", "errors"})
 PARTS = BASE | {"queue", "scrape", "store"}
-SERVICE = frozenset({"service", "pipeline", "admission", "submission", "governor"})
+SERVICE = frozenset({"allocator", "service", "pipeline", "admission", "submission", "governor"})
 #: part of the package -> the parts it may import besides itself
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
+    "allocator": frozenset(),
     "settings": frozenset({"errors"}),
     "queue": BASE,
     "scrape": BASE,
