@@ -76,7 +76,7 @@ def test_every_dependency_has_its_line() -> None:
     pyproject = (ROOT / "pyproject.toml").read_text()
     section = pyproject.split("dependencies = [", 1)[1].split("]\n", 1)[0]
     table = (ROOT / "docs" / "dependencies.md").read_text()
-    for name in re.findall(r'^\s*"([A-Za-z0-9-]+)', section, re.MULTILINE):
+    for name in re.findall(r'^\s*"([A-Za-z0-9.-]+)', section, re.MULTILINE):
         assert f"| {name} |" in table, f"{name} has no line in docs/dependencies.md"
 
 

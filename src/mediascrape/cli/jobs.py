@@ -30,8 +30,12 @@ def jobs_group() -> None:
 @click.option(
     "--state", "states", multiple=True, type=click.Choice(STATES), help="Only these states; may be repeated."
 )
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
-@click.option("--offset", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
+@click.option(
+    "--offset", type=click.IntRange(min=0), default=0, show_default=True, help="Leave out the first ones."
+)
 @click.option("--oldest-first", is_flag=True, help="Default: newest first.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
 @with_settings(QUEUE)
@@ -119,7 +123,7 @@ def cancel(settings: Settings, job_id: str) -> int:
 
 @jobs_group.command("clean")
 @click.option("--state", type=click.Choice(["failed", "completed", "waiting", "prioritized", "delayed"]),
-              default="failed", show_default=True)  # fmt: skip
+              default="failed", show_default=True, help="Which jobs to remove.")  # fmt: skip
 @click.option(
     "--older-than-s",
     type=click.IntRange(min=0),

@@ -38,7 +38,9 @@ def media_group() -> None:
 
 @media_group.command("list")
 @_query_options
-@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many."
+)
 @click.option("--cursor", metavar="TEXT", help="Go on where an earlier list ended.")
 @click.option("--format", "output_format", type=click.Choice(["table", "jsonl", "csv"]),
               help="Default: table on a terminal, else jsonl.")  # fmt: skip

@@ -33,6 +33,8 @@ _FLAGS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
     "database_url": (["--database-url"], {"metavar": "URL"}),
     "queue_name": (["--queue-name"], {"metavar": "NAME"}),
     "log_level": (["--log-level"], {"type": click.Choice(["debug", "info", "warning", "error"])}),
+    "host": (["--host"], {"metavar": "ADDRESS"}),
+    "port": (["--port"], {"type": click.IntRange(0, 65535)}),
     "concurrency": (["-c", "--concurrency"], {"type": _Concurrency()}),
     "job_timeout_ms": (["--job-timeout-ms"], {"type": click.IntRange(min=1)}),
     "allow_networks": (["--allow-network"], {"multiple": True, "metavar": "CIDR"}),
@@ -50,6 +52,7 @@ _FLAGS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
 STORE = ("data_dir", "database_url", "log_level")
 QUEUE = ("data_dir", "redis_url", "queue_name", "log_level")
 SERVICE = ("data_dir", "redis_url", "database_url", "queue_name", "log_level")
+WEB = ("host", "port")
 SCRAPING = (
     "concurrency", "job_timeout_ms", "allow_networks", "robots", "host_concurrency", "host_delay_ms",
     "user_agent", "kinds", "keep_decoration", "min_width", "min_height", "deep",

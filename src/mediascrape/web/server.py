@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from mediascrape.errors import ConfigurationError
-from mediascrape.settings import Settings
 from mediascrape.web.app import WebApp
 
 #: Connections that may wait to be accepted: thousands of clients may come in one instant.
@@ -20,12 +20,14 @@ _GRACE_S = 5
 
 
 @contextlib.asynccontextmanager
-async def serving(app: WebApp, settings: Settings) -> AsyncIterator[str]:
+async def serving(
+    app: ASGIApp, host: str, port: int, *, trusted_proxies: Sequence[str] = ()
+) -> AsyncIterator[str]:
     """Serve `app` until the context is left; gives the address as a URL.
 
     Signals stay with the caller. Raises ConfigurationError when the address cannot be bound.
     """
-    listener = _bind(settings.host, settings.port)
+    listener = _bind(host, port)
     server = _Server(
         uvicorn.Config(
             app,
@@ -36,8 +38,8 @@ async def serving(app: WebApp, settings: Settings) -> AsyncIterator[str]:
             log_config=None,
             server_header=False,
             date_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies) or None,
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies) or None,
             timeout_graceful_shutdown=_GRACE_S,
             backlog=_BACKLOG,
         )
@@ -46,7 +48,8 @@ async def serving(app: WebApp, settings: Settings) -> AsyncIterator[str]:
     try:
         yield url_of(listener)
     finally:
-        await app.end_streams()
+        if isinstance(app, WebApp):
+            await app.end_streams()
         server.should_exit = True
         await task
         listener.close()

@@ -126,7 +126,8 @@ def number(value: int) -> str:
 
 
 _environment.filters |= {
-    "file_name": file_name, "linkable": linkable, "iso": iso, "utc": utc, "number": number, "quoted": quote, "with_code": with_code,
+    "file_name": file_name, "linkable": linkable, "iso": iso, "utc": utc, "number": number,
+    "quoted": quote, "with_code": with_code,
 }  # fmt: skip
 _environment.globals |= {"static": static_url, "query": query}
 _environment.globals["icons"] = _environment.get_template("icons.html").module
