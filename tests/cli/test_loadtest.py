@@ -71,6 +71,13 @@ async def test_own_services_keep_their_pages_but_not_the_queue(tmp_path: Path) -
     assert (tmp_path / "valkey").exists()
 
 
+async def test_over_http_the_service_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    status, out, _ = await loadtest(tmp_path, "--mode", "http", "-n", "40", *SMALL, "--json")
+    result = json.loads(out)
+    assert (status, result["succeeded"], result["pending"]) == (0, 40, 0)
+    assert {"mediascrape serve", "this driver", "valkey"} <= result["peak_memory_bytes"].keys()
+
+
 async def test_enqueue_only_submits(tmp_path: Path) -> None:
     status, out, _ = await loadtest(tmp_path, "--mode", "enqueue", "-n", "300", *SMALL, "--json")
     result = json.loads(out)

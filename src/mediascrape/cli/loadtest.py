@@ -196,6 +196,7 @@ async def _measure(
 def _prepared(settings: Settings, own_services: bool, stack: AsyncExitStack) -> Settings:
     """The settings of the run: loopback may be contacted, and nothing of the user's own is touched."""
     changes: dict[str, Any] = {"allow_networks": (*settings.allow_networks, ip_network("127.0.0.0/8"))}
+    changes["log_level"] = "error" if settings.log_level == "info" else settings.log_level
     if own_services:
         changes["queue_name"] = settings.queue_name + QUEUE_SUFFIX
     else:
