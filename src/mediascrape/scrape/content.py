@@ -100,6 +100,13 @@ def sniff(head: bytes) -> tuple[str, MediaKind | None] | None:
 
     head: the first SNIFF_BYTES decoded bytes.
     """
+    found = None if looks_like_markup(head) else _by_magic(head)
+    if found is None and is_binary(head):
+        return "application/octet-stream", None
+    return found
+
+
+def _by_magic(head: bytes) -> tuple[str, MediaKind | None] | None:
     for offset, magic, mime_type, kind in _MAGIC:
         if head.startswith(magic, offset):
             if mime_type in _RIFF_TYPES and not head.startswith(b"RIFF"):
@@ -107,8 +114,6 @@ def sniff(head: bytes) -> tuple[str, MediaKind | None] | None:
             if magic == b"BM" and not is_binary(head):
                 continue  # a text may begin with these letters
             return mime_type, kind
-    if is_binary(head):
-        return "application/octet-stream", None
     return None
 
 

@@ -44,6 +44,8 @@ class Exchange:
 
     __slots__ = (
         "_drained",
+        "_granted",
+        "_head_bytes",
         "_hooks",
         "_lines",
         "account",
@@ -57,7 +59,6 @@ class Exchange:
         "paused",
         "pieces",
         "question",
-        "received",
         "remote_address",
         "result",
         "socket",
@@ -87,7 +88,8 @@ class Exchange:
         self.length = 0  # of the body so far
         self.error: ScrapeError | None = None
         self.head_complete = False
-        self.received = 0  # bytes of head and body
+        self._head_bytes = 0
+        self._granted = 0  # the length that needs no further question
         self.paused = False
         self.socket = -1  # its number, once the body has begun
         self._hooks = hooks
@@ -100,12 +102,17 @@ class Exchange:
         self._lines: list[bytes] = []
         self._drained = 0
 
+    @property
+    def received(self) -> int:
+        """Bytes of head and body so far."""
+        return self._head_bytes + self.length + self._drained
+
     def on_header(self, line: bytes) -> int | None:
         """libcurl's header callback: one line, its end included."""
         if self.head_complete:
             return None  # trailers
-        self.received += len(line)
-        if self.received > self.limits.max_head_bytes:
+        self._head_bytes += len(line)
+        if self._head_bytes > self.limits.max_head_bytes:
             return self._refuse(ProtocolError(f"more than {self.limits.max_head_bytes:,} bytes of headers"))
         if line not in (b"\r\n", b"\n"):
             self._lines.append(line)
@@ -127,15 +134,20 @@ class Exchange:
         return _REFUSE if self.verdict.action is BodyAction.STOP else None
 
     def on_body(self, data: bytes) -> int | None:
-        """libcurl's write callback."""
-        action = self.verdict.action
-        if action is BodyAction.DRAIN:
-            self.received += len(data)
+        """libcurl's write callback: called for every 16 KB, so its usual case comes first."""
+        length = self.length + len(data)
+        if length > self._granted:
+            return self._on_more_than_granted(data, length)
+        self.pieces.append(data)
+        self.length = length
+        return None
+
+    def _on_more_than_granted(self, data: bytes, length: int) -> int | None:
+        if self.verdict.action is BodyAction.DRAIN:
             self._drained += len(data)
             return _REFUSE if self._drained > self.limits.max_drain_bytes else None
         if self.socket < 0 and self._hooks is not None:
             self._hooks.body_began(self)
-        length = self.length + len(data)
         if length > self.limits.max_bytes:
             return self._refuse(BodyTooLargeError(f"more than {self.limits.max_bytes:,} bytes"))
         if len(self.pieces) > 4096 + length // 128:
@@ -147,15 +159,20 @@ class Exchange:
             self._hooks.body_admitted(self)
         self.pieces.append(data)
         self.length = length
-        self.received += len(data)
-        if action is BodyAction.SNIFF and length >= SNIFF_BYTES:
-            return self.sniff()
+        if self.verdict.action is BodyAction.SNIFF:
+            return self.sniff() if length >= SNIFF_BYTES else None
+        self._granted = min(self.account.held, self.limits.max_bytes)
         return None
 
     def sniff(self) -> int | None:
         """Decides about an answer of unknown type by its first bytes."""
         self.verdict = judge_unknown(b"".join(self.pieces)[:SNIFF_BYTES], self.headers)
         return _REFUSE if self.verdict.action is BodyAction.STOP else None
+
+    def shrink(self, ahead: int) -> None:
+        """Gives back what the body has reserved more than `ahead` bytes beyond its present length."""
+        self.account.shrink(self.length + ahead)
+        self._granted = min(self._granted, self.account.held)
 
     def _reservation(self, length: int) -> int:
         """Bytes to reserve when `length` are needed: all of a body of usual size at once, so that

@@ -78,7 +78,7 @@ class Watch:
             return None
         arrived = exchange.received - exchange.window_bytes
         self._open_window(exchange)
-        exchange.account.shrink(exchange.length + arrived)
+        exchange.shrink(ahead=arrived)  # what it is likely to bring in the next window
         if arrived < pace.min_bytes_per_s * pace.window_s:
             return TooSlowError(f"{arrived} bytes in {pace.window_s:g} s")
         return None
