@@ -16,6 +16,7 @@ from mediascrape.scrape.exchange import Exchange
 from mediascrape.scrape.fetch import Fetcher
 from mediascrape.scrape.guard import AddressGuard
 from mediascrape.scrape.resolver import Resolver, ResolverOptions
+from mediascrape.scrape.transport import _set_receive_buffer
 from scrape.conftest import LOOPBACK, quick_options
 from scrape.hostile_origin import PAGE, HostileOrigin, Request, hostile_origin
 
@@ -290,3 +291,11 @@ async def test_closing_ends_what_is_in_flight(origin: HostileOrigin, held: async
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(result, asyncio.CancelledError) for result in results)
     await until(lambda: origin.open_connections == 0)
+
+
+def test_a_receive_buffer_is_never_worth_an_exception() -> None:
+    """It is set from within libcurl's callbacks, when the connection may have gone already."""
+    gone = socket.socket()
+    number = gone.fileno()
+    gone.close()
+    _set_receive_buffer(number, 65_536)

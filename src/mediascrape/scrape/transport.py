@@ -203,7 +203,10 @@ class LentSocket:
 
 
 def _set_receive_buffer(number: int, size: int) -> None:
-    borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, number)
+    try:
+        borrowed = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, number)
+    except OSError:
+        return  # an exception must not leave a callback of libcurl's, which would break the transfer
     try:
         borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
         if hasattr(socket, "TCP_WINDOW_CLAMP"):  # Linux: set by the first, smaller buffer, else for good
