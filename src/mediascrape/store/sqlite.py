@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -47,6 +48,21 @@ T = TypeVar("T")
 _WAL_PAGES = 2000
 """The log is copied into the database every 8 MB: rarer than SQLite's own 4 MB, since a busy page of
 the index is then copied once for more commits."""
+
+
+def _switch_to_wal(connection: apsw.Connection, timeout_s: float) -> None:
+    """While one process turns a new file to WAL, SQLite tells the others at once that it is busy,
+    whatever their busy timeout: so that wait is ours."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
 
 
 class SQLiteBackend:
@@ -118,7 +134,7 @@ class SQLiteBackend:
         options = self._options
         connection = apsw.Connection(str(self._path))
         connection.set_busy_timeout(round(options.busy_timeout * 1000))
-        connection.pragma("journal_mode", "wal")
+        _switch_to_wal(connection, options.busy_timeout)
         connection.pragma("synchronous", options.synchronous)
         connection.pragma("cache_size", -options.cache_kib)
         connection.pragma("temp_store", "memory")
