@@ -98,6 +98,7 @@ class Transport:
                 pycurl.HTTP_VERSION,
                 pycurl.CURL_HTTP_VERSION_2TLS if options.http2 else pycurl.CURL_HTTP_VERSION_1_1,
             ),
+            (pycurl.PIPEWAIT, int(options.http2)),  # a connection being made may turn out to carry many
             (pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout_s * 1000)),
             (pycurl.BUFFERSIZE, options.buffer_bytes),
             (pycurl.CAINFO, options.ca_file or certifi.where()),
