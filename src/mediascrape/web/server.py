@@ -45,6 +45,8 @@ async def serving(
         )
     )
     task = asyncio.create_task(server.serve([listener]), name="web-server")
+    while not server.started and not task.done():  # whoever is told the address may call at once
+        await asyncio.sleep(0.005)
     try:
         yield url_of(listener)
     finally:
