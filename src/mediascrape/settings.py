@@ -137,7 +137,9 @@ class Settings(BaseSettings):
     )
     max_redirects: int = Field(10, ge=0, le=50, description="Redirects followed for one page.")
     connect_timeout_ms: int = Field(5000, ge=1, description="Time for a connection, TLS included.")
-    http2: bool = Field(True, description="Speak HTTP/2 to hosts that offer it.")
+    http2: bool = Field(
+        False, description="Speak HTTP/2 to hosts that offer it; one page after another costs more that way."
+    )
     allow_networks: Networks = Field(
         (),
         description="Comma-separated networks that may be contacted although not public, e.g. 127.0.0.0/8.",
