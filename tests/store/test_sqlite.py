@@ -39,7 +39,8 @@ async def test_a_relative_url(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_what_cannot_be_opened(path: Path) -> None:
-    for place in (path.parent / "absent" / "media.db", path.parent):
+    (path.parent / "file").touch()
+    for place in (path.parent / "file" / "media.db", path.parent):
         with pytest.raises(StoreUnavailableError, match=str(place)):
             async with open_store(place):
                 pass
@@ -242,3 +243,10 @@ async def test_the_queries_know_every_index(path: Path) -> None:
     named = {index.name for table in schema.metadata.sorted_tables for index in table.indexes}
     db.close()
     assert found == named
+
+
+async def test_the_directory_of_the_file_is_made(tmp_path: Path) -> None:
+    """With a queue elsewhere nobody else has made the data directory before."""
+    path = tmp_path / "not" / "there" / "media.db"
+    async with open_store(path) as store:
+        assert (await store.totals()).pages == 0

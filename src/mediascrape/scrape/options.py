@@ -13,11 +13,12 @@ from mediascrape.scrape.resolver import ResolverOptions
 class FetchOptions:
     """Times in seconds, sizes in bytes.
 
-    http2: spoken where the host offers it: fewer connections to one host, but 0.2 ms more per page and
-    45 KB more per connection than HTTP/1.1 (docs/http-client.md). ca_file: PEM bundle to trust instead of certifi's. receive_buffer_bytes: the kernel's buffer of each
-    connection until its first body is admitted by the budget, so that what paused transfers have already
-    been sent stays small; open_receive_buffer_bytes: after that. Throughput of a connection is at most
-    this per round trip. buffer_bytes: libcurl's, one for all transfers.
+    http2: spoken where the host offers it: fewer connections to one host, but 0.2 ms more per page and 45
+    KB more per connection than HTTP/1.1 (docs/http-client.md). ca_file: PEM bundle to trust instead of
+    certifi's. receive_buffer_bytes: the kernel's buffer of each connection until its first body is
+    admitted by the budget, so that what paused transfers have already been sent stays small;
+    open_receive_buffer_bytes: after that. Throughput of a connection is at most this per round trip.
+    buffer_bytes: libcurl's, one for all transfers.
     """
 
     user_agent: str = "mediascrape"

@@ -119,7 +119,7 @@ class SQLiteBackend:
             return await asyncio.get_running_loop().run_in_executor(threads, call, *args)
         except (apsw.ConstraintError, apsw.MismatchError, apsw.RangeError, apsw.TooBigError):
             raise  # the data's fault
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             raise StoreUnavailableError(f"{self._path}: {error}") from error
 
     def _connection(self) -> apsw.Connection:
@@ -132,6 +132,7 @@ class SQLiteBackend:
 
     def _connect(self) -> apsw.Connection:
         options = self._options
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         connection = apsw.Connection(str(self._path))
         connection.set_busy_timeout(round(options.busy_timeout * 1000))
         _switch_to_wal(connection, options.busy_timeout)

@@ -45,8 +45,8 @@ async def serving(
         )
     )
     task = asyncio.create_task(server.serve([listener]), name="web-server")
-    while not server.started and not task.done():  # whoever is told the address may call at once
-        await asyncio.sleep(0.005)
+    while not (server.started or task.done()):  # noqa: ASYNC110  uvicorn has no event for it
+        await asyncio.sleep(0.005)  # whoever is told the address may call at once
     try:
         yield url_of(listener)
     finally:
