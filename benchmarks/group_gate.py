@@ -49,7 +49,7 @@ async def measure(redis: Redis, groups: int, at_once: int, jobs: int) -> tuple[f
         if isinstance(answer, Granted):
             gate.release(answer, "ok")
 
-    async def bare(number: int) -> None:
+    async def bare(_: int) -> None:
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
