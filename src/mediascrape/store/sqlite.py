@@ -29,13 +29,13 @@ import apsw
 from mediascrape.errors import StoreUnavailableError
 
 from .backend import Row
+from .items import Known
 from .migrations import migrations
 from .options import StoreOptions
 from .prepare import Prepared
 from .records import Saved, Validators
-from .sqlite_items import Known, select_in
 from .sqlite_prune import prune_scrapes
-from .sqlite_save import GroupCommit
+from .sqlite_save import GroupCommit, select_in
 from .sqlite_search import index_some, waiting
 
 if TYPE_CHECKING:

@@ -1,21 +1,32 @@
 """One group commit in SQLite.
 
 All statements are fixed text over a raw connection: per page with 60 new items the writing of 120
-rows is the cost, and SQLAlchemy's execution would double it. The caller holds the write lock
-(`BEGIN IMMEDIATE`), so ids may be handed out here: nobody else writes.
+rows is the cost, and SQLAlchemy's execution would double it. Items go many to a statement: the driver
+lets go of Python's lock at every step of one, and on a busy machine another thread keeps it for
+milliseconds each time. The caller holds the write lock (`BEGIN IMMEDIATE`), so ids may be handed out
+here: nobody else writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import chain, count, islice
+from typing import Any
 
 import apsw
 
-from .prepare import Prepared, millis
-from .records import Saved, ScrapeRecord
-from .sqlite_items import ItemRows, Known, next_id, select_in
-from .tallies import PAGES, Tallies
+from .items import MEDIA_COLUMNS, PAGE_MEDIA_COLUMNS, ItemRows, Known, Rows
+from .plan import PagePlan, PageState, PastScrape, plan_pages, plan_scrapes
+from .prepare import Prepared, hosts_of
+from .records import Saved
+from .tallies import Tallies
+
+_IN_CHUNK = 512
+"""Values of one IN list; shorter lists are padded to a power of two, so that few statements exist."""
+
+_ROWS = 64
+"""Most rows of one INSERT; the rest goes in halves of it, so that few statements exist."""
 
 _UPSERT_PAGE = (
     "INSERT INTO pages (id, url, final_url, title, status, etag, last_modified, content_hash, items_hash,"
@@ -44,142 +55,117 @@ ADD_TALLY = (
 )
 
 
-@dataclass(slots=True)
-class _Page:
-    id: int
-    items_hash: bytes
-    items: int
-
-
-@dataclass(slots=True)
-class _Past:
-    """What an earlier run of the same job left."""
-
-    batch_id: str | None
-    outcome: str
-    found: int
-    new: int
-
-
 class GroupCommit:
     """Writes one batch. Made, used and left within one transaction that its caller began and will commit."""
 
     def __init__(self, connection: apsw.Connection, known: Known) -> None:
         self._db = connection
-        self._pages: dict[str, _Page] = {}
-        self._items = ItemRows(connection, known)
+        self._known = known
+        self._hosts: dict[str, int] = {}
+        self._first_media = self._next_media = _next_id(connection, "media")
+        self._items = ItemRows(known, self._take_media_ids, self._host_ids)
         self._tallies = Tallies()
 
     def write(self, batch: Sequence[Prepared]) -> list[Saved]:
         """Write the records in their order; a later one sees what an earlier one left."""
-        with_page = [p for p in batch if p.record.page is not None]
-        self._load_pages(p.record.url for p in with_page)
-        changed = self._write_pages(with_page)
-        for page_id, prepared in changed.items():
-            self._items.add(page_id, prepared)
-        self._items.write(self._tallies)
-        new = {id(p): self._items.new[page_id] for page_id, p in changed.items()}
-        saved = self._write_scrapes(batch, new)
+        with_page = [prepared for prepared in batch if prepared.record.page is not None]
+        pages = self._load_pages(prepared.record.url for prepared in with_page)
+        next_page = count(_next_id(self._db, "pages"))
+        plan = plan_pages(with_page, pages, next_page.__next__, self._tallies)
+        self._db.executemany(_UPSERT_PAGE, plan.upserts.values())
+        self._db.executemany(_TOUCH_PAGE, plan.touches.values())
+        self._write_items(plan)
+        new = {id(prepared): self._items.new[page_id] for page_id, prepared in plan.changed.items()}
+        query = "SELECT job_id, batch_id, outcome, found, new FROM scrapes WHERE job_id IN"
+        jobs = select_in(self._db, query, (prepared.record.job_id for prepared in batch))
+        past = {job: PastScrape(*rest) for job, *rest in jobs}
+        rows, saved = plan_scrapes(batch, pages, past, lambda p: new.get(id(p), 0), self._tallies)
+        self._db.executemany(_UPSERT_SCRAPE, rows.values())
         self._db.executemany(ADD_TALLY, self._tallies.rows())
         return saved
 
     def learn(self) -> None:
-        """Remember the ids given out; to be called once the transaction is committed."""
+        """Remember ids; to be called once the transaction is committed."""
         self._items.learn()
+        self._known.hosts.update(self._hosts)
 
-    # --- pages ---
-
-    def _load_pages(self, urls: Iterable[str]) -> None:
+    def _load_pages(self, urls: Iterable[str]) -> dict[str, PageState]:
         rows = select_in(self._db, "SELECT url, id, items_hash, items FROM pages WHERE url IN", urls)
-        self._pages = {url: _Page(page_id, items_hash, items) for url, page_id, items_hash, items in rows}
+        return {url: PageState(page_id, items_hash, items) for url, page_id, items_hash, items in rows}
 
-    def _write_pages(self, batch: list[Prepared]) -> dict[int, Prepared]:
-        """Insert, update or touch the page of each record; the pages whose items must be replaced."""
-        changed: dict[int, Prepared] = {}
-        new_id = next_id(self._db, "pages")
-        for prepared in batch:
-            url = prepared.record.url
-            page = self._pages.get(url)
-            if page is None:
-                page = self._pages[url] = _Page(new_id, b"", 0)
-                new_id += 1
-                self._tallies.add(PAGES, "", 1)
-            elif prepared.items is None:
-                self._touch_page(page, prepared.record)
-                continue
-            if prepared.items is not None and prepared.items_hash != page.items_hash:
-                if page.items:
-                    self._items.load(page.id)
-                page.items_hash = prepared.items_hash
-                page.items = len(prepared.items.url)
-                changed[page.id] = prepared
-            self._upsert_page(page, prepared.record)
-        return changed
+    def _write_items(self, plan: PagePlan) -> None:
+        items = self._items
+        for page_id in plan.had_items:  # most of what the page shows will be there again
+            query = (
+                "SELECT m.url, m.id FROM page_media p JOIN media m ON m.id = p.media_id WHERE p.page_id = ?"
+            )
+            items.load(self._db.execute(query, (page_id,)))
+        for page_id, prepared in plan.changed.items():
+            items.add(page_id, prepared)
+        before = self._db.total_changes()
+        insert_rows(self._db, _INSERT_MEDIA, items.media)
+        if self._db.total_changes() - before < len(items.media):
+            rows = self._db.execute("SELECT id FROM media WHERE id >= ?", (self._first_media,))
+            existing = items.existing({row[0] for row in rows})
+            items.resolve(dict(select_in(self._db, "SELECT url, id FROM media WHERE url IN", existing)))
+        items.count(self._tallies)
+        self._db.executemany("DELETE FROM page_media WHERE page_id = ?", [(id_,) for id_ in plan.had_items])
+        insert_rows(self._db, _INSERT_PAGE_MEDIA, items.page_media)
 
-    def _upsert_page(self, page: _Page, record: ScrapeRecord) -> None:
-        got = record.page
-        assert got is not None
-        finished = millis(record.finished_at)
-        self._db.execute(
-            _UPSERT_PAGE,
-            (
-                page.id,
-                record.url,
-                got.final_url,
-                got.title,
-                got.status,
-                got.etag,
-                got.last_modified,
-                got.content_hash,
-                page.items_hash,
-                page.items,
-                finished,
-                finished,
-            ),
-        )
+    def _take_media_ids(self, amount: int) -> range:
+        ids = range(self._next_media, self._next_media + amount)
+        self._next_media = ids.stop
+        return ids
 
-    def _touch_page(self, page: _Page, record: ScrapeRecord) -> None:
-        got = record.page
-        assert got is not None
-        row = (got.status, got.etag, got.last_modified, millis(record.finished_at), page.id)
-        self._db.execute(_TOUCH_PAGE, row)
+    def _host_ids(self, urls: Sequence[str]) -> list[int]:
+        names = hosts_of(urls)
+        for name in set(names).difference(self._hosts):
+            self._hosts[name] = self._known.hosts.get(name) or self._host_id(name)
+        return [self._hosts[name] for name in names]
 
-    # --- scrapes ---
+    def _host_id(self, name: str) -> int:
+        found: int | None = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).get
+        if found is not None:
+            return found
+        self._db.execute("INSERT INTO hosts (name) VALUES (?)", (name,))
+        return self._db.last_insert_rowid()
 
-    def _write_scrapes(self, batch: Sequence[Prepared], new: dict[int, int]) -> list[Saved]:
-        query = "SELECT job_id, batch_id, outcome, found, new FROM scrapes WHERE job_id IN"
-        jobs = (p.record.job_id for p in batch)
-        past = {job: _Past(*rest) for job, *rest in select_in(self._db, query, jobs)}
-        saved: list[Saved] = []
-        for prepared in batch:
-            record = prepared.record
-            before = past.get(record.job_id)
-            added = new.get(id(prepared), 0) + (before.new if before else 0)
-            page = self._pages[record.url] if record.page is not None else None
-            result = Saved(page.items if page else 0, added)
-            if before is not None:
-                self._tallies.add_scrape(before.batch_id, before.outcome, Saved(before.found, before.new), -1)
-            self._tallies.add_scrape(record.batch_id, record.outcome, result)
-            past[record.job_id] = _Past(record.batch_id, record.outcome, result.found, result.new)
-            self._upsert_scrape(record, page.id if page else None, result)
-            saved.append(result)
-        return saved
 
-    def _upsert_scrape(self, record: ScrapeRecord, page_id: int | None, saved: Saved) -> None:
-        self._db.execute(
-            _UPSERT_SCRAPE,
-            (
-                record.job_id,
-                record.batch_id,
-                page_id,
-                record.url,
-                record.outcome,
-                record.error,
-                saved.found,
-                saved.new,
-                record.attempts,
-                record.duration_ms,
-                millis(record.started_at),
-                millis(record.finished_at),
-            ),
-        )
+def _next_id(db: apsw.Connection, table: str) -> int:
+    """The id after the last; safe to give out under the write lock."""
+    return 1 + (db.execute(f"SELECT max(id) FROM {table}").get or 0)  # noqa: S608
+
+
+Insert = tuple[str, Sequence[str], str]
+"""Table, columns and conflict clause."""
+
+_INSERT_MEDIA: Insert = ("media", MEDIA_COLUMNS, " ON CONFLICT (url) DO NOTHING")
+_INSERT_PAGE_MEDIA: Insert = ("page_media", PAGE_MEDIA_COLUMNS, "")
+
+
+def insert_rows(db: apsw.Connection, insert: Insert, table: Rows) -> None:
+    """Insert all rows, many to a statement."""
+    values = chain.from_iterable(zip(*table.columns, strict=True))
+    left, rows, width = len(table), _ROWS, len(table.columns)
+    while left:
+        if left >= rows:
+            db.execute(_insert_text(*insert, rows), tuple(islice(values, rows * width)))
+            left -= rows
+        else:
+            rows //= 2
+
+
+@lru_cache
+def _insert_text(table: str, names: Sequence[str], conflict: str, rows: int) -> str:
+    row = f"({','.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {','.join([row] * rows)}{conflict}"  # noqa: S608
+
+
+def select_in(db: apsw.Connection, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """Rows of `query IN (values)`, in as many statements as it takes."""
+    wanted = list(dict.fromkeys(values))
+    for start in range(0, len(wanted), _IN_CHUNK):
+        chunk = wanted[start : start + _IN_CHUNK]
+        size = 1 << (len(chunk) - 1).bit_length()
+        chunk += chunk[-1:] * (size - len(chunk))
+        yield from db.execute(f"{query} ({','.join('?' * size)})", chunk)

@@ -1,0 +1,190 @@
+"""The rows of a page's items: by far most of what a commit writes. No I/O; the same for both backends.
+
+Rows stay in columns until they are bound. New media get an id and are written without looking first
+whether they exist: the unique index must be searched for the insert anyway. Those that turn out to exist
+get their true id afterwards and are remembered, since what was seen on two pages (a logo, an avatar)
+will be on more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import compress, repeat
+from typing import Any
+
+from .bounded import Bounded
+from .prepare import Columns, Prepared, millis, more_places, select, sizes, texts, words
+from .tallies import MEDIA, Tallies
+
+MEDIA_COLUMNS = (
+    "id",
+    "host_id",
+    "first_page_id",
+    "first_seen",
+    "kind",
+    "url",
+    "via",
+    "alt",
+    "title",
+    "width",
+    "height",
+    "mime_type",
+    "flags",
+    "provider",
+    "provider_id",
+)
+PAGE_MEDIA_COLUMNS = ("page_id", "position", "media_id", "via", "places", "alt", "title")
+
+
+class Known:
+    """Ids that this process has seen committed; media and hosts are never deleted."""
+
+    def __init__(self, size: int) -> None:
+        self.media: Bounded[str, int] = Bounded(size)
+        self.hosts: Bounded[str, int] = Bounded(size)
+
+
+class Rows:
+    """Rows for one table, kept in columns."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._columns: dict[str, list[Any]] = {name: [] for name in names}
+        self._first = self._columns[names[0]]
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return self._columns[name]
+
+    @property
+    def columns(self) -> Collection[list[Any]]:
+        """The columns in the order of the names."""
+        return self._columns.values()
+
+    def extend(self, *columns: Iterable[Any]) -> None:
+        """Add rows: one sequence of values per column, in the order of the names."""
+        for column, values in zip(self._columns.values(), columns, strict=True):
+            column.extend(values)
+
+
+class ItemRows:
+    """Gathers the items of a commit's changed pages.
+
+    `take_ids` gives so many unused ids for media, `host_ids` the ids of the hosts of URLs. `new`: per page
+    id, how many of its items no page had shown before.
+    """
+
+    def __init__(
+        self,
+        known: Known,
+        take_ids: Callable[[int], Sequence[int]],
+        host_ids: Callable[[Sequence[str]], Sequence[int]],
+    ) -> None:
+        self._known = known
+        self._take_ids = take_ids
+        self._host_ids = host_ids
+        self._ids: dict[str, int] = {}
+        self._shared: dict[str, int] = {}
+        self._kinds: Counter[str] = Counter()
+        self.media = Rows(MEDIA_COLUMNS)
+        self.page_media = Rows(PAGE_MEDIA_COLUMNS)
+        self.new: dict[int, int] = {}
+
+    def load(self, ids: Iterable[tuple[str, int]]) -> None:
+        """Take ids of media that are known to exist."""
+        self._ids.update(ids)
+
+    def unknown(self, prepared: Prepared) -> list[str]:
+        """URLs of a page's items whose ids are not known."""
+        known, loaded = self._known.media.get, self._ids
+        urls = prepared.items.url if prepared.items is not None else ()
+        return [url for url in urls if known(url) is None and url not in loaded]
+
+    def add(self, page_id: int, prepared: Prepared) -> None:
+        """Queue the items of a page, which replace those it had."""
+        items = prepared.items
+        self.new[page_id] = 0
+        if items is None or not items.url:
+            return
+        ids = [*map(self._known.media.get, items.url)]
+        if None in ids:
+            ids = [known or self._ids.get(url) for known, url in zip(ids, items.url, strict=True)]
+        unknown = [known is None for known in ids]
+        numbers: Sequence[int] = ()
+        if True in unknown:
+            fresh = items if all(unknown) else select(items, unknown)
+            numbers = self._add_media(page_id, fresh, millis(prepared.record.finished_at))
+        amount, number = len(ids), iter(numbers)
+        self.page_media.extend(
+            repeat(page_id, amount),
+            range(amount),
+            [known or next(number) for known in ids],
+            items.via,
+            more_places(items.places),
+            # NULL stands for "as in media", which holds what the first page says
+            [None if new else alt or "" for new, alt in zip(unknown, items.alt, strict=True)],
+            [None if new else title or "" for new, title in zip(unknown, items.title, strict=True)],
+        )
+
+    def _add_media(self, page_id: int, items: Columns, seen: int) -> Sequence[int]:
+        amount = self.new[page_id] = len(items.url)
+        ids = self._take_ids(amount)
+        self._ids.update(zip(items.url, ids, strict=True))
+        self._kinds.update(items.kind)
+        self.media.extend(
+            ids,
+            self._host_ids(items.url),
+            repeat(page_id, amount),
+            repeat(seen, amount),
+            items.kind,
+            items.url,
+            items.via,
+            texts(items.alt),
+            texts(items.title),
+            sizes(items.width),
+            sizes(items.height),
+            items.mime_type,
+            words(items.flags),
+            items.provider,
+            items.provider_id,
+        )
+        return ids
+
+    def existing(self, inserted: Collection[int]) -> list[str]:
+        """URLs of the queued media that were not inserted, since they exist."""
+        return [
+            url
+            for media_id, url in zip(self.media["id"], self.media["url"], strict=True)
+            if media_id not in inserted
+        ]
+
+    def resolve(self, true_ids: Mapping[str, int]) -> None:
+        """Put the true ids of existing media where they were queued as new, and uncount those."""
+        self._shared.update(true_ids)
+        media = self.media
+        exists = [url in true_ids for url in media["url"]]
+        for page_id in compress(media["first_page_id"], exists):
+            self.new[page_id] -= 1
+        self._kinds.subtract(compress(media["kind"], exists))
+        said = zip(media["id"], media["url"], media["alt"], media["title"], strict=True)
+        true = {
+            media_id: (true_ids[url], alt or "", title or "")
+            for media_id, url, alt, title in compress(said, exists)
+        }
+        ids, alts, titles = (self.page_media[name] for name in ("media_id", "alt", "title"))
+        for index, media_id in enumerate(ids):
+            if media_id in true:
+                ids[index], alt, title = true[media_id]
+                if alts[index] is None:
+                    alts[index], titles[index] = alt, title
+
+    def count(self, tallies: Tallies) -> None:
+        """Count the new media by their kinds."""
+        for kind, amount in self._kinds.items():
+            tallies.add(MEDIA, kind, amount)
+
+    def learn(self) -> None:
+        """Remember what was found to exist; to be called once the transaction is committed."""
+        self._known.media.update(self._shared)
