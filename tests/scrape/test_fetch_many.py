@@ -272,6 +272,8 @@ async def test_only_the_public_ones_of_several_addresses_are_tried(origin: Hosti
     async with Fetcher(quick_options(), AddressGuard(LOOPBACK), resolver=resolver) as fetcher:
         # 10.0.0.1 is passed over, nobody listens on 127.0.0.3, 127.0.0.1 answers.
         assert await body_of(fetcher, origin.url(host="many.example")) == PAGE
+        found = await resolver.resolve("many.example")  # what could not be reached is tried last from now on
+        assert [str(address) for address in found] == ["10.0.0.1", "127.0.0.1", "127.0.0.3"]
         with pytest.raises(ConnectionRefusedByHostError):
             await body_of(fetcher, f"http://many.example:{_unused_port()}/")
 

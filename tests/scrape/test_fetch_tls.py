@@ -16,7 +16,8 @@ from mediascrape.scrape.guard import AddressGuard
 from mediascrape.scrape.resolver import Resolver
 from scrape.conftest import LOOPBACK, quick_options
 from scrape.h2_origin import h2_origin
-from scrape.hostile_origin import PAGE, HostileOrigin, hostile_origin
+from scrape.hostile_origin import PAGE, HostileOrigin, Request, hostile_origin
+from scrape.test_fetch_many import body_of, open_sockets, until
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +144,23 @@ async def test_cancelling_one_http2_stream_leaves_the_others(authority: trustme.
         origin.gate.set()
         assert await asyncio.gather(*tasks[5:]) == [b"<p>page"] * 5
         assert origin.connections == 1
+
+
+async def test_connections_cut_without_a_goodbye_are_given_up(authority: trustme.CA, ca_file: str) -> None:
+    """libcurl 8.21 waited for ever for the TLS farewell of hosts that send none (curl/curl issue 22282)."""
+    async with hostile_origin(tls=server_context(authority, "*.shop.example")) as origin:
+
+        @origin.on("*")
+        async def answer_and_vanish(request: Request) -> None:
+            await request.answer()
+            request.writer.transport.abort()
+            request.keep_open = False
+
+        options = quick_options(ca_file=ca_file, max_idle_connections=5)
+        resolver = Resolver(lookup=lookup)
+        async with Fetcher(options, AddressGuard(LOOPBACK), resolver=resolver) as fetcher:
+            before = open_sockets()
+            for start in range(0, 60, 10):
+                urls = [origin.url(host=f"host{start + i}.shop.example") for i in range(10)]
+                assert await asyncio.gather(*[body_of(fetcher, url) for url in urls]) == [PAGE] * 10
+            await until(lambda: open_sockets() - before <= 5)

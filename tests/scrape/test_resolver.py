@@ -94,6 +94,26 @@ async def test_a_server_that_does_not_answer() -> None:
     assert await resolve(resolver, "a.example") == ["192.0.2.1"]
 
 
+async def test_waiting_for_a_turn_is_not_the_name_servers_fault() -> None:
+    names = Names(**{f"n{i}": ["192.0.2.1"] for i in range(50)})
+
+    async def slow(name: str) -> list[str]:
+        await asyncio.sleep(0.01)
+        return await names(name)
+
+    resolver = Resolver(ResolverOptions(max_lookups=1, timeout_s=0.4), slow)
+    found = await asyncio.gather(*[resolve(resolver, f"n{i}.example") for i in range(50)])
+    assert found == [["192.0.2.1"]] * 50
+
+
+async def test_an_address_that_failed_is_tried_last() -> None:
+    resolver = Resolver(lookup=Names(a=["192.0.2.1", "192.0.2.2", "192.0.2.3"]))
+    first, *_ = await resolver.resolve("a.example")
+    resolver.demote("A.example", first)
+    resolver.demote("unknown.example", first)
+    assert await resolve(resolver, "a.example") == ["192.0.2.2", "192.0.2.3", "192.0.2.1"]
+
+
 async def test_the_number_of_names_kept_is_bounded() -> None:
     names = Names(**{f"n{i}": ["192.0.2.1"] for i in range(20)})
     resolver = Resolver(ResolverOptions(max_names=10), names)

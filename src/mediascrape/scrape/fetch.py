@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from mediascrape.errors import (
@@ -27,7 +27,7 @@ from mediascrape.scrape.guard import AddressGuard, IPAddress, parse_host
 from mediascrape.scrape.options import FetchOptions
 from mediascrape.scrape.resolver import Resolver
 from mediascrape.scrape.response import Redirect, Response, Timings, Validators
-from mediascrape.scrape.transport import Transport
+from mediascrape.scrape.transport import Target, Transport
 from mediascrape.scrape.urls import join_url, normalize_url
 from mediascrape.scrape.verdict import Wanted
 
@@ -131,20 +131,22 @@ class Fetcher:
 
     async def _request(self, url: str, validators: Validators, wanted: Wanted) -> Exchange:
         conditional = validators.request_headers()
-        addresses = await self._addresses(url)
+        host = urlsplit(url).hostname or ""
+        addresses = await self._addresses(host)
+        target = Target(url, addresses[0], conditional, wanted, self._options.next_address_after_s)
         for address in addresses[:-1]:
             try:
-                return await self._transport.exchange(url, address, conditional, wanted)
+                return await self._transport.exchange(replace(target, address=address))
             except (ConnectionRefusedByHostError, ConnectionFailedError):
-                continue  # another of the host's addresses may answer
-        return await self._transport.exchange(url, addresses[-1], conditional, wanted)
+                self._resolver.demote(host, address)  # another of the host's addresses may answer
+        last = replace(target, address=addresses[-1], connect_timeout_s=self._options.connect_timeout_s)
+        return await self._transport.exchange(last)
 
-    async def _addresses(self, url: str) -> list[IPAddress]:
+    async def _addresses(self, host: str) -> list[IPAddress]:
         """The host's addresses that may be contacted, a few at most.
 
         Raises ForbiddenAddressError, HostNotFoundError or DNSFailureError.
         """
-        host = urlsplit(url).hostname or ""
         literal = parse_host(host)
         if literal is not None:
             self._guard.check(literal)

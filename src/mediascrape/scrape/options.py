@@ -13,8 +13,9 @@ from mediascrape.scrape.resolver import ResolverOptions
 class FetchOptions:
     """Times in seconds, sizes in bytes.
 
-    http2: spoken where the host offers it: fewer connections to one host, but 0.2 ms more per page and 45
-    KB more per connection than HTTP/1.1 (docs/http-client.md). ca_file: PEM bundle to trust instead of
+    connect_timeout_s: for a host's only or last address; each one before it gets next_address_after_s.
+    http2: spoken where the host offers it: fewer connections to one host, but 0.2 ms more per page and
+    45 KB more per connection than HTTP/1.1 (docs/http-client.md). ca_file: PEM bundle to trust instead of
     certifi's. receive_buffer_bytes: the kernel's buffer of each connection until its first body is
     admitted by the budget, so that what paused transfers have already been sent stays small;
     open_receive_buffer_bytes: after that. Throughput of a connection is at most this per round trip.
@@ -32,6 +33,7 @@ class FetchOptions:
     max_redirects: int = 10
     max_addresses: int = 3
     connect_timeout_s: float = 5.0
+    next_address_after_s: float = 1.5
     http2: bool = False
     verify_tls: bool = True
     ca_file: str | None = None

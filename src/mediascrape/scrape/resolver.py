@@ -11,7 +11,7 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mediascrape.errors import DNSFailureError, HostNotFoundError, ScrapeError
 from mediascrape.scrape.guard import IPAddress
@@ -29,13 +29,14 @@ _NOT_FOUND = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ResolverOptions:
-    """Times in seconds. max_lookups bounds the threads that wait in getaddrinfo."""
+    """Times in seconds. max_lookups bounds the threads that wait in getaddrinfo; timeout_s counts from the
+    moment a lookup's turn has come."""
 
     ttl_s: float = 60.0
     negative_ttl_s: float = 5.0
     timeout_s: float = 5.0
     max_names: int = 10_000
-    max_lookups: int = 32
+    max_lookups: int = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Resolver:
         self._options = options or ResolverOptions()
         self._lookup = lookup or self._system_lookup
         self._threads: ThreadPoolExecutor | None = None
+        self._turns = asyncio.Semaphore(self._options.max_lookups)
         self._answers: dict[str, _Answer] = {}
         self._pending: dict[str, asyncio.Task[_Answer]] = {}
 
@@ -67,6 +69,13 @@ class Resolver:
         if answer.failure is not None:
             raise answer.failure(f"{name!r} " + _FAILURE_TEXT[answer.failure])
         return answer.addresses
+
+    def demote(self, name: str, address: IPAddress) -> None:
+        """Puts an address that could not be connected to last, until the name is looked up again."""
+        answer = self._answers.get(name.lower())
+        if answer is not None and address in answer.addresses:
+            others = tuple(other for other in answer.addresses if other != address)
+            self._answers[name.lower()] = replace(answer, addresses=(*others, address))
 
     def close(self) -> None:
         """Ends pending lookups; their threads end when getaddrinfo returns."""
@@ -90,7 +99,7 @@ class Resolver:
         addresses: tuple[IPAddress, ...] = ()
         failure: type[ScrapeError] | None = None
         try:
-            async with asyncio.timeout(self._options.timeout_s):
+            async with self._turns, asyncio.timeout(self._options.timeout_s):
                 found = await self._lookup(name)
             addresses = tuple(dict.fromkeys(ipaddress.ip_address(text) for text in found))
             failure = None if addresses else HostNotFoundError

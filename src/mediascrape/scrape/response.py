@@ -38,8 +38,8 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds. connect: of the last hop, 0 on a reused connection; first_byte and total: of the whole
-    fetch; paused: time the budget made the last hop wait."""
+    """Seconds. connect: of the last hop, 0 on a reused connection; first_byte and total: of the last
+    request and of the whole fetch, waiting for the budget included."""
 
     connect: float
     first_byte: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -25,6 +26,17 @@ _IDLE_HANDLES: Final = 256
 _ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """headers: conditional ones, to add to those of every request."""
+
+    url: str
+    address: IPAddress
+    headers: list[str]
+    wanted: Wanted
+    connect_timeout_s: float
+
+
 class Transport:
     """Owns the connections, the byte budget and the clock of all transfers."""
 
@@ -45,20 +57,20 @@ class Transport:
     def __len__(self) -> int:
         return len(self._curl_loop)
 
-    async def exchange(
-        self, url: str, address: IPAddress, conditional: list[str], wanted: Wanted = Wanted.PAGE
-    ) -> Exchange:
+    async def exchange(self, target: Target) -> Exchange:
         """One answer, its body (if wanted) complete. The caller must close the exchange's account.
 
-        conditional: header lines to add. Raises ScrapeError; `cancel` ends the transfer at once.
+        Raises ScrapeError; cancelling ends the transfer at once.
         """
         curl = self._idle.pop() if self._idle else self._new_handle()
-        question = Question(wanted, bool(conditional), self._options.limits.max_bytes)
+        question = Question(target.wanted, bool(target.headers), self._options.limits.max_bytes)
         exchange = Exchange(self._options.limits, self.budget.open(), question, hooks=self)
         exchange.account.on_granted = partial(self._resume, exchange, curl)
-        curl.setopt(pycurl.URL, url)
+        address = target.address
+        curl.setopt(pycurl.URL, target.url)
         curl.setopt(pycurl.CONNECT_TO, [f"::[{address}]:" if address.version == 6 else f"::{address}:"])
-        curl.setopt(pycurl.HTTPHEADER, self._headers + conditional)
+        curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(target.connect_timeout_s * 1000))
+        curl.setopt(pycurl.HTTPHEADER, self._headers + target.headers)
         curl.setopt(pycurl.HEADERFUNCTION, exchange.on_header)
         curl.setopt(pycurl.WRITEFUNCTION, exchange.on_body)
         self._watch.add(exchange)
@@ -99,7 +111,6 @@ class Transport:
                 pycurl.CURL_HTTP_VERSION_2TLS if options.http2 else pycurl.CURL_HTTP_VERSION_1_1,
             ),
             (pycurl.PIPEWAIT, int(options.http2)),  # a connection being made may turn out to carry many
-            (pycurl.CONNECTTIMEOUT_MS, int(options.connect_timeout_s * 1000)),
             (pycurl.BUFFERSIZE, options.buffer_bytes),
             (pycurl.CAINFO, options.ca_file or certifi.where()),
             (pycurl.SSL_VERIFYPEER, int(options.verify_tls)),
