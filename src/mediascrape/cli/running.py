@@ -11,6 +11,8 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from mediascrape.allocator import keep_freed_memory
+
 T = TypeVar("T")
 
 
@@ -20,7 +22,9 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     SIGINT and SIGTERM cancel it, so that its context managers hand back what is in flight; a second
     SIGINT ends the process at once. Raises KeyboardInterrupt when it was stopped that way.
     """
-    return _new_runner().run(_stoppable(main))
+    keep_freed_memory()
+    with _new_runner() as runner:
+        return runner.run(_stoppable(main))
 
 
 def _new_runner() -> asyncio.Runner:
