@@ -284,7 +284,8 @@ def fetch_options(settings: Settings) -> FetchOptions:
         user_agent=settings.user_agent or f"mediascrape/{version}{contact}",
         limits=BodyLimits(max_bytes=settings.max_body_bytes),
         decoding=DecodingLimits(max_bytes=settings.max_body_bytes),
-        pace=Pace(total_s=settings.job_timeout_ms / 1000),
+        # A little less than the attempt has, so that the host is named as the slow one.
+        pace=Pace(total_s=0.9 * settings.job_timeout_ms / 1000),
         body_budget_bytes=settings.body_budget_bytes,
         max_url_length=settings.max_url_length,
         max_redirects=settings.max_redirects,
