@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from mediascrape.store import PageRecord, ScrapeRecord, Store, StoreOptions, open_store
+from postgresql_server import PostgreSQLServer, binaries, running_postgresql
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,24 @@ def failure() -> Callable[..., ScrapeRecord]:
     return make
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQLServer]:
+    bin_ = binaries()
+    if bin_ is None:
+        if os.environ.get("CI"):
+            pytest.fail("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    with running_postgresql(bin_) as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """URL of an empty database."""
-    return f"sqlite:///{tmp_path / 'media.db'}"
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'media.db'}"
+    server: PostgreSQLServer = request.getfixturevalue("postgresql")
+    return server.new_url()
 
 
 @pytest.fixture

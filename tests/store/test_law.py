@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mediascrape.store import MediaQuery, ScrapeRecord, StoreOptions, open_store
+from postgresql_server import PostgreSQLServer
 
 Make = Callable[..., Any]
 
@@ -51,41 +53,53 @@ class Model:
         return (len(what), new)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Gives the URL of another empty database at each call."""
+    if request.param == "sqlite":
+        numbers = count()
+        return lambda: f"sqlite:///{tmp_path / f'{next(numbers)}.db'}"
+    server: PostgreSQLServer = request.getfixturevalue("postgresql")
+    return server.new_url
+
+
 @given(scrapes=_SCRAPES, together=st.booleans(), known=st.sampled_from([1, 1000]))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_store_equals_its_model(
-    record: Make, failure: Make, scrapes: list[Any], together: bool, known: int
+    new_database: Callable[[], str],
+    record: Make,
+    failure: Make,
+    scrapes: list[Any],
+    together: bool,
+    known: int,
 ) -> None:
     """`together`: in one commit or in many; `known`: with and without memory of known media."""
 
     async def check() -> None:
         model = Model()
         options = StoreOptions(linger=0.02 if together else 0.0, known_media=known)
-        with tempfile.TemporaryDirectory() as directory:
-            async with open_store(Path(directory) / "media.db", options) as store:
-                if together:
-                    await store.save(record("0", url="https://site.example/first"))
-                saves = [make(record, failure, *scrape) for scrape in scrapes]
-                if together:
-                    saved = await asyncio.gather(*map(store.save, saves))
-                else:
-                    saved = [await store.save(one) for one in saves]
-                expected = [model.save(*scrape) for scrape in scrapes]
-                if not together:  # within one commit a page is written once, as it was last
-                    assert [(result.found, result.new) for result in saved] == expected
-                    assert (await store.totals()).media == (
-                        {"image": len(model.media)} if model.media else {}
-                    )
-                    await check_batches(store, model)
-                for page, names in model.pages.items():
-                    listing = await store.list_media(MediaQuery(page_url=f"https://site.example/{page}"))
-                    assert [media.url[-1] for media in listing.items] == names
-                outcomes = Counter(outcome for _, outcome, _, _ in model.jobs.values())
-                if together:
-                    outcomes["ok"] += 1
-                assert (await store.totals()).scrapes == outcomes
-                listed = [media.url async for media in store.iter_media(MediaQuery())]
-                assert len(listed) == len(set(listed)) == sum((await store.totals()).media.values())
+        async with open_store(new_database(), options) as store:
+            if together:
+                await store.save(record("0", url="https://site.example/first"))
+            saves = [make(record, failure, *scrape) for scrape in scrapes]
+            if together:
+                saved = await asyncio.gather(*map(store.save, saves))
+            else:
+                saved = [await store.save(one) for one in saves]
+            expected = [model.save(*scrape) for scrape in scrapes]
+            if not together:  # within one commit a page is written once, as it was last
+                assert [(result.found, result.new) for result in saved] == expected
+                assert (await store.totals()).media == ({"image": len(model.media)} if model.media else {})
+                await check_batches(store, model)
+            for page, names in model.pages.items():
+                listing = await store.list_media(MediaQuery(page_url=f"https://site.example/{page}"))
+                assert [media.url[-1] for media in listing.items] == names
+            outcomes = Counter(outcome for _, outcome, _, _ in model.jobs.values())
+            if together:
+                outcomes["ok"] += 1
+            assert (await store.totals()).scrapes == outcomes
+            listed = [media.url async for media in store.iter_media(MediaQuery())]
+            assert len(listed) == len(set(listed)) == sum((await store.totals()).media.values())
 
     asyncio.run(check())
 

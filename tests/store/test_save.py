@@ -249,6 +249,14 @@ async def test_a_lone_surrogate_does_not_stop_others(database: str, record: Make
         assert isinstance(results[1], StoreRejectedError)
 
 
+async def test_nul_characters_do_no_harm(store: Store, record: Make, item: Make, failure: Make) -> None:
+    await store.save(record("1", items=[item("a", alt="x\0y")], page=PageRecord(title="a\0b", etag="\0")))
+    await store.save(failure("2", error="bad\0luck"))
+    media = (await store.list_media(MediaQuery())).items[0]
+    assert (media.alt, media.page_title) == ("x\ufffdy", "a\ufffdb")
+    assert (await store.scrapes_for(["2"]))["2"].error == "bad\ufffdluck"
+
+
 async def test_progress_follows_a_job_from_failure_to_success(
     store: Store, record: Make, failure: Make
 ) -> None:

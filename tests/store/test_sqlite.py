@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +15,7 @@ import pytest
 from mediascrape.errors import ConfigurationError, StoreUnavailableError
 from mediascrape.store import MediaQuery, Saved, ScrapeQuery, StoreOptions, open_store, queries, schema
 from mediascrape.store.compile import sqlite_text
+from mediascrape.store.search import Term
 
 Make = Callable[..., Any]
 
@@ -83,24 +83,25 @@ async def test_the_tables_are_those_the_queries_know(path: Path) -> None:
 async def test_listings_use_indexes_and_do_not_sort(path: Path, record: Make) -> None:
     async with open_store(path, StoreOptions(linger=0)) as store:
         await store.save(record("1", "a", batch_id="b"))
-    media: list[dict[str, Any]] = [
-        {},
-        {"kind": "image"},
-        {"kind": "video"},
-        {"host": "h"},
-        {"q": "cat", "host": "h", "cursor": "9"},
-    ]
+    media: list[dict[str, Any]] = [{}, {"kind": "image"}, {"kind": "video"}, {"host": "h"}]
+    searches: list[dict[str, Any]] = [{"q": "cat"}, {"q": "cat", "host": "h", "kind": "video", "cursor": "9"}]
     by_page: list[dict[str, Any]] = [{"page_url": "u", "cursor": "1.1"}, {"batch_id": "b", "cursor": "1.1"}]
     scrapes: list[dict[str, Any]] = [{}, {"batch_id": "b"}, {"failed": True}, {"outcome": "timeout"}]
+    terms = [Term("cat", prefix=False), Term("dog", prefix=True)]
     statements = [
-        *(queries.newest_media(MediaQuery(**criteria), queries.sqlite_search) for criteria in media),
+        *(queries.newest_media(MediaQuery(**criteria)) for criteria in media),
+        *(
+            queries.searched_media(MediaQuery(**criteria), terms, queries.sqlite_search)
+            for criteria in searches
+        ),
+        queries.sqlite_has_word("cat"),
         *(queries.media_by_page(MediaQuery(**criteria)) for criteria in by_page),
         *(queries.newest_scrapes(ScrapeQuery(**criteria)) for criteria in scrapes),
         queries.scrapes_of(["1", "2"]),
         queries.sums("a", "b"),
     ]
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    in_order = {"SCAN media", "SCAN scrapes", "SCAN media_search", "SCAN known"}
+    in_order = {"SCAN media", "SCAN scrapes", "SCAN media_search"}
     for statement in statements:
         text, values = sqlite_text(statement)
         for _, _, _, step in db.execute(f"EXPLAIN QUERY PLAN {text}", values):
@@ -164,73 +165,6 @@ async def test_many_processes_may_create_it_at_once(path: Path) -> None:
     ]
     outputs = await asyncio.gather(*(process.communicate() for process in processes))
     assert outputs == [(b"0\n", b"")] * 6
-
-
-_SAVER = """
-import asyncio, sys
-from dataclasses import dataclass
-from mediascrape.store import PageRecord, ScrapeRecord, open_store
-@dataclass(frozen=True)
-class Item:
-    url: str
-    kind: str = "image"
-    via: str = "img.src"
-    places: tuple = ("img.src",)
-    alt: None = None
-    title: None = None
-    width: None = None
-    height: None = None
-    mime_type: None = None
-    flags: tuple = ()
-    provider: None = None
-    provider_id: None = None
-async def saver(store, name):
-    for n in range(10**9):
-        job = f"{name}.{n}"
-        items = [Item(f"https://cdn.example/{job}/{k}") for k in range(10)]
-        url = f"https://site.example/{job}"
-        await store.save(ScrapeRecord(job, url, 0, 1, page=PageRecord(), items=items))
-        print(job, flush=True)
-async def main():
-    async with open_store(sys.argv[1]) as store:
-        await asyncio.gather(*(saver(store, f"{sys.argv[2]}{k}") for k in range(20)))
-asyncio.run(main())
-"""
-
-
-async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
-    """Two processes save into one file and are killed in the middle, three times over."""
-    acknowledged: set[str] = set()
-    for round_ in range(3):
-        processes = [
-            await asyncio.create_subprocess_exec(
-                sys.executable, "-c", _SAVER, str(path), f"{round_}{name}", stdout=subprocess.PIPE
-            )
-            for name in "ab"
-        ]
-        for process in processes:
-            assert process.stdout is not None
-            for _ in range(200):
-                acknowledged.add((await process.stdout.readline()).decode().strip())
-        for process in processes:
-            process.send_signal(signal.SIGKILL)
-        for process in processes:
-            assert process.stdout is not None
-            rest = (await process.stdout.read()).decode()
-            acknowledged.update(rest[: rest.rfind("\n") + 1].split())
-            await process.wait()
-    assert len(acknowledged) >= 1200
-    async with open_store(path) as store:
-        stored = await store.scrapes_for(sorted(acknowledged))
-        assert acknowledged - stored.keys() == set()
-        assert {scrape.found for scrape in stored.values()} == {10}
-        totals = await store.totals()
-        listed = [media.url async for media in store.iter_media(MediaQuery())]
-        assert totals.media == {"image": len(listed)} == {"image": 10 * totals.pages}
-        assert len(set(listed)) == len(listed)
-    db = apsw.Connection(str(path))
-    assert db.pragma("integrity_check") == "ok"
-    db.close()
 
 
 async def test_the_queries_know_every_index(path: Path) -> None:

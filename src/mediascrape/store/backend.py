@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .prepare import Prepared
@@ -11,16 +12,24 @@ from .records import Saved, Validators
 if TYPE_CHECKING:
     from sqlalchemy import Executable
 
-    from .queries import Search
+    from .queries import Search, Select
 
 Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`has_word` finds whether any item has a word, `search` the items that have all terms."""
+
+    has_word: Callable[[str], Select]
+    search: Search
 
 
 class Backend(Protocol):
     """One kind of database, opened. Every method raises StoreUnavailableError when it is out of reach."""
 
     @property
-    def search(self) -> Search:
+    def words(self) -> Words:
         """How words are searched for."""
         ...
 

@@ -10,16 +10,23 @@ from typing import Any, cast
 
 from sqlalchemy import Executable
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import asyncpg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 _SQLITE = sqlite.dialect(paramstyle="qmark")
+_POSTGRESQL = asyncpg.dialect()  # type: ignore[no-untyped-call]
 
 
 def sqlite_text(query: Executable) -> tuple[str, tuple[Any, ...]]:
     """A statement with `?` for its values."""
     return _compile(query, _SQLITE)
+
+
+def postgresql_text(query: Executable) -> tuple[str, tuple[Any, ...]]:
+    """A statement with `$1`, `$2`, … for its values."""
+    return _compile(query, _POSTGRESQL)
 
 
 def _compile(query: Executable, dialect: Dialect) -> tuple[str, tuple[Any, ...]]:

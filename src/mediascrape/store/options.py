@@ -17,6 +17,7 @@ class StoreOptions:
     busy_timeout: SQLite only; how long to wait for another process's write.
     cache_kib: SQLite only; page cache of each connection.
     readers: SQLite only; threads that read.
+    connections: PostgreSQL only; most connections of this process.
     known_media: URLs of stored media remembered in memory (some 250 bytes each).
     """
 
@@ -28,3 +29,4 @@ class StoreOptions:
     cache_kib: int = 8192
     readers: int = 2
     known_media: int = 20_000
+    connections: int = 4

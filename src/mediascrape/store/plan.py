@@ -47,7 +47,7 @@ class PagePlan:
 
 
 def plan_pages(
-    batch: Iterable[Prepared], pages: dict[str, PageState], new_id: Callable[[], int], tallies: Tallies
+    batch: Iterable[Prepared], pages: dict[str, PageState], new_id: Callable[[str], int], tallies: Tallies
 ) -> PagePlan:
     """What to do for the pages of records, in their order; `pages` is brought up to date.
 
@@ -59,7 +59,7 @@ def plan_pages(
         record = prepared.record
         page = pages.get(record.url)
         if page is None:
-            page = pages[record.url] = PageState(new_id(), b"", 0)
+            page = pages[record.url] = PageState(new_id(record.url), b"", 0)
             tallies.add(PAGES, "", 1)
         elif prepared.items is None:
             plan.touches[page.id] = _touch(page, record)

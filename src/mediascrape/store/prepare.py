@@ -7,7 +7,7 @@ scrapes of a running system are.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from itertools import compress
 from typing import Any, NamedTuple
@@ -57,6 +57,7 @@ def prepare(record: ScrapeRecord) -> Prepared:
     Raises whatever the record's own values cause (AttributeError, TypeError, ...): the caller fails
     that record alone.
     """
+    record = _without_nul(record)
     if record.items is None or record.page is None:
         return Prepared(record, None, b"")
     columns = _columns(record.items)
@@ -65,8 +66,10 @@ def prepare(record: ScrapeRecord) -> Prepared:
         for item in record.items:
             first.setdefault(item.url, item)
         columns = _columns([*first.values()])
-    digest = blake2b(orjson.dumps(tuple(columns), default=_sorted), digest_size=16).digest()
-    return Prepared(record, columns, digest)
+    packed = orjson.dumps(tuple(columns), default=_sorted)
+    if b"\\u0000" in packed:
+        columns = Columns._make([_clean(value) for value in column] for column in columns)
+    return Prepared(record, columns, blake2b(packed, digest_size=16).digest())
 
 
 def _columns(items: Sequence[MediaLike]) -> Columns:
@@ -84,6 +87,25 @@ def _columns(items: Sequence[MediaLike]) -> Columns:
         [item.provider for item in items],
         [item.provider_id for item in items],
     )
+
+
+def _without_nul(record: ScrapeRecord) -> ScrapeRecord:
+    """The record with U+FFFD for U+0000, which PostgreSQL has no place for and browsers replace too."""
+    page = record.page
+    if page is not None and "\0" in f"{page.final_url}{page.title}{page.etag}{page.last_modified}":
+        page = replace(
+            page,
+            final_url=_clean(page.final_url),
+            title=_clean(page.title),
+            etag=_clean(page.etag),
+            last_modified=_clean(page.last_modified),
+        )
+        record = replace(record, page=page)
+    return replace(record, error=_clean(record.error)) if "\0" in (record.error or "") else record
+
+
+def _clean(value: Any) -> Any:
+    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def select(columns: Columns, chosen: Sequence[bool]) -> Columns:

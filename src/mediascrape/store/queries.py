@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
 
 from .cursors import from_cursor
 from .prepare import millis
 from .records import OK, MediaQuery, ScrapeQuery
 from .schema import FAILED, NOT_IMAGE, hosts, media, page_media, pages, scrapes, tallies
-from .search import may_be_prefix, search_words
+from .search import Term, search_words
 
 Select = sa.Select[Any]
-Search = Callable[[Select, Sequence[str], MediaQuery], Select]
-"""How a backend finds the media that have all the words, and the query's kind and host."""
+Search = Callable[[Select, Sequence[Term], MediaQuery], Select]
+"""How a backend lists the media that have all the terms, newest first, from the query's cursor on."""
 
 _COLUMNS = (
     media.c.id,
@@ -55,14 +56,19 @@ _OF_PAGE: dict[object, sa.ColumnElement[Any]] = {
 _COLUMNS_BY_PAGE = tuple(_OF_PAGE.get(column, column) for column in _COLUMNS)
 
 
-def newest_media(query: MediaQuery, search: Search) -> Select:
+def newest_media(query: MediaQuery) -> Select:
     """Media by id, newest first; one row more than the limit tells whether more follow."""
-    found: Select = sa.select(*_COLUMNS).where(*_criteria(query)).limit(query.limit + 1)
-    words = search_words(query.q or "")
-    if words:
-        return search(found, words, query)
-    found = found.select_from(_with_names(media)).order_by(media.c.id.desc())
+    found = _media(query).select_from(_with_names(media)).order_by(media.c.id.desc())
     return found if query.cursor is None else found.where(media.c.id < from_cursor(query.cursor, 1)[0])
+
+
+def searched_media(query: MediaQuery, terms: Sequence[Term], search: Search) -> Select:
+    """The same for media that have all the terms."""
+    return search(_media(query), terms, query)
+
+
+def _media(query: MediaQuery) -> Select:
+    return sa.select(*_COLUMNS).where(*_criteria(query)).limit(query.limit + 1)
 
 
 def _with_names(source: sa.FromClause) -> sa.FromClause:
@@ -75,14 +81,12 @@ def _with_names(source: sa.FromClause) -> sa.FromClause:
 _fts = sa.table("media_search", sa.column("rowid"), sa.column("media_search", sa.Text))
 
 
-def sqlite_search(found: Select, words: Sequence[str], query: MediaQuery) -> Select:
-    """Let FTS5 drive the listing: it gives rows in the order of their ids, newest first.
-
-    Kind and host are words of the index too, so that no row is fetched in vain.
-    """
-    match: sa.ColumnElement[str] = sa.func.concat_ws(" AND ", *map(_fts_term, words))
+def sqlite_search(found: Select, terms: Sequence[Term], query: MediaQuery) -> Select:
+    """Let FTS5 drive the listing. Kind and host are words too, so that no row is fetched in vain."""
+    words = [f'"{term.word}"*' if term.prefix else f'"{term.word}"' for term in terms]
     if query.kind is not None:
-        match = match.concat(f' AND "kind0{query.kind}"')
+        words.append(f'"kind0{query.kind}"')
+    match: sa.ColumnElement[str] = sa.literal(" AND ".join(words), sa.Text)
     if query.host is not None:
         host_id = sa.select(sa.cast(hosts.c.id, sa.Text)).where(hosts.c.name == query.host).scalar_subquery()
         match = match.concat(' AND "host0').concat(sa.func.coalesce(host_id, "")).concat('"')
@@ -93,18 +97,27 @@ def sqlite_search(found: Select, words: Sequence[str], query: MediaQuery) -> Sel
     return found
 
 
-def _fts_term(word: str) -> sa.ColumnElement[str]:
-    """The word, or, when no item has it, all that begin with it.
+def sqlite_has_word(word: str) -> Select:
+    """A row if some item has the word."""
+    return sa.select(_fts.c.rowid).where(_fts.c.media_search.op("MATCH")(f'"{word}"')).limit(1)
 
-    FTS5 walks the items of one word from the newest on and stops at the limit, but must gather those of
-    all words with a prefix first: slow for one that many items have, such as `jp`.
-    """
-    exact = f'"{word}"'
-    if not may_be_prefix(word):
-        return sa.literal(exact, sa.Text)
-    known = _fts.alias("known")
-    is_word = sa.exists().select_from(known).where(known.c.media_search.op("MATCH")(exact))
-    return sa.case((is_word, exact), else_=f"{exact}*")
+
+_words = sa.column("words", TSVECTOR, _selectable=media)
+
+
+def postgresql_search(found: Select, terms: Sequence[Term], query: MediaQuery) -> Select:
+    """Leave it to the planner, which knows how common each word is: walk back from the newest item, or
+    take those of the GIN index and sort them."""
+    match = " & ".join(f"'{term.word}':*" if term.prefix else f"'{term.word}'" for term in terms)
+    found = found.select_from(_with_names(media)).where(_words.op("@@")(sa.cast(match, TSQUERY)))
+    if query.cursor is not None:
+        found = found.where(media.c.id < from_cursor(query.cursor, 1)[0])
+    return found.order_by(media.c.id.desc())
+
+
+def postgresql_has_word(word: str) -> Select:
+    """A row if some item has the word."""
+    return sa.select(media.c.id).where(_words.op("@@")(sa.cast(f"'{word}'", TSQUERY))).limit(1)
 
 
 def media_by_page(query: MediaQuery) -> Select:

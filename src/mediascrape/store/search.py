@@ -6,6 +6,8 @@ An item's words are those of its URL, alt, title, and of the title of the page t
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 _WORD = re.compile(r"[^\W_]+")
 _SHORTEST_PREFIX = 3
@@ -16,6 +18,19 @@ def search_words(text: str) -> list[str]:
     return list(dict.fromkeys(word.lower() for word in _WORD.findall(text)))[:16]
 
 
-def may_be_prefix(word: str) -> bool:
-    """Whether to look for longer words too; one or two letters begin too many."""
-    return len(word) >= _SHORTEST_PREFIX
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word to search for; `prefix`: all words that begin with it will do."""
+
+    word: str
+    prefix: bool
+
+
+def search_terms(words: Sequence[str], known: Collection[str]) -> list[Term]:
+    """Terms of words, of which items have those that are `known`.
+
+    The others may be beginnings. One or two letters begin too many words, and so does what is a common
+    word itself: an index gives the items of one word from the newest on and can stop, but must gather
+    those of all words with a beginning first.
+    """
+    return [Term(word, word not in known and len(word) >= _SHORTEST_PREFIX) for word in words]

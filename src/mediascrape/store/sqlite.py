@@ -28,7 +28,7 @@ import apsw
 
 from mediascrape.errors import StoreUnavailableError
 
-from .backend import Row
+from .backend import Row, Words
 from .items import Known
 from .migrations import migrations
 from .options import StoreOptions
@@ -40,8 +40,6 @@ from .sqlite_search import index_some, waiting
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
-
-    from .queries import Search
 
 T = TypeVar("T")
 
@@ -89,10 +87,10 @@ class SQLiteBackend:
         return backend
 
     @property
-    def search(self) -> Search:
-        from .queries import sqlite_search
+    def words(self) -> Words:
+        from .queries import sqlite_has_word, sqlite_search
 
-        return sqlite_search
+        return Words(sqlite_has_word, sqlite_search)
 
     async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
         return await self._in(self._writer, self._write, batch)

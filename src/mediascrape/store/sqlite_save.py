@@ -71,7 +71,7 @@ class GroupCommit:
         with_page = [prepared for prepared in batch if prepared.record.page is not None]
         pages = self._load_pages(prepared.record.url for prepared in with_page)
         next_page = count(_next_id(self._db, "pages"))
-        plan = plan_pages(with_page, pages, next_page.__next__, self._tallies)
+        plan = plan_pages(with_page, pages, lambda _: next(next_page), self._tallies)
         self._db.executemany(_UPSERT_PAGE, plan.upserts.values())
         self._db.executemany(_TOUCH_PAGE, plan.touches.values())
         self._write_items(plan)

@@ -43,11 +43,12 @@ from .records import (
     Totals,
     Validators,
 )
-from .search import search_words
+from .search import search_terms, search_words
 from .tallies import MEDIA, PAGES, SCRAPES, batch_scope
 
 if TYPE_CHECKING:
     from .backend import Backend, Row
+    from .queries import Select
 
 MAX_LIMIT = 10_000
 """Most entries that one listing gives."""
@@ -83,6 +84,10 @@ async def _open_backend(url_or_path: str | Path, options: StoreOptions) -> Backe
 
         path = Path(rest.removeprefix("/") if separator else url_or_path)
         return await SQLiteBackend.open(path, options)
+    if scheme.partition("+")[0] in ("postgresql", "postgres"):
+        from .postgresql import PostgreSQLBackend
+
+        return await PostgreSQLBackend.open(f"postgresql://{rest}", options)
     raise ConfigurationError(f"no database of the kind {scheme!r} can be used: sqlite or postgresql")
 
 
@@ -149,9 +154,7 @@ class Store:
 
         _check(query)
         if not query.by_page:
-            if query.q:
-                await self._backend.index_search(_INDEX_BEFORE_SEARCH)
-            found = queries.newest_media(query, self._backend.search)
+            found = await self._searched(query) if query.q else queries.newest_media(query)
             if query.since is not None or query.until is not None:
                 found = queries.within_ids(found, *await self._ids_between(query.since, query.until))
             rows = await self._backend.fetch(found)
@@ -162,6 +165,14 @@ class Store:
         more = len(rows) > query.limit
         rows = rows[: query.limit]
         return MediaPage([_media(row[2:]) for row in rows], to_cursor(*rows[-1][:2]) if more else None)
+
+    async def _searched(self, query: MediaQuery) -> Select:
+        from . import queries
+
+        await self._backend.index_search(_INDEX_BEFORE_SEARCH)
+        how, words = self._backend.words, search_words(query.q or "")
+        known = {word for word in words if await self._backend.fetch(how.has_word(word))}
+        return queries.searched_media(query, search_terms(words, known), how.search)
 
     async def _ids_between(self, since: float | None, until: float | None) -> tuple[int, int]:
         """A range of ids that holds all media first seen in a span of time.

@@ -1,0 +1,174 @@
+"""PostgreSQL (15 or newer) behind the store's interface.
+
+The driver is asyncpg. A commit is durable when `save` returns, as the server's `synchronous_commit` says.
+A connection that turns out to be dead (the server was restarted) is replaced and the call repeated once;
+a server that stays away raises StoreUnavailableError, and the next call tries anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import asyncpg
+
+from mediascrape.errors import ConfigurationError, StoreUnavailableError
+
+from .backend import Row, Words
+from .items import Known
+from .migrations import migrations
+from .options import StoreOptions
+from .postgresql_prune import prune_scrapes
+from .postgresql_save import ConcurrentSaveError, GroupCommit
+from .prepare import Prepared
+from .records import Saved, Validators
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable
+
+T = TypeVar("T")
+
+_SHARDS = 16
+_TRIES = 5
+_CONNECT_TIMEOUT_S = 10
+_COMMAND_TIMEOUT_S = 60
+_CLOSE_TIMEOUT_S = 10
+_MIGRATION_LOCK = 0x6D656469617363  # "mediasc"
+_OLDEST_MAJOR = 15
+
+_LOST = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
+"""The connection is gone, or was none."""
+
+_UNAVAILABLE = (
+    *_LOST,
+    TimeoutError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidTransactionStateError,  # a server that has become a read-only replica, too
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.InsufficientPrivilegeError,
+)
+"""The server can't do it now; nothing is wrong with the data."""
+
+
+class PostgreSQLBackend:
+    """A pool of connections; made by `open`."""
+
+    def __init__(self, pool: asyncpg.Pool, options: StoreOptions) -> None:
+        self._pool = pool
+        self._known = Known(options.known_media)
+        self._shard = random.randrange(_SHARDS)  # noqa: S311 (spreads writers)
+
+    @classmethod
+    async def open(cls, url: str, options: StoreOptions) -> PostgreSQLBackend:
+        """Connect and bring the tables up to date."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=options.connections,
+                timeout=_CONNECT_TIMEOUT_S,
+                command_timeout=_COMMAND_TIMEOUT_S,
+                server_settings={"application_name": "mediascrape", "plan_cache_mode": "force_custom_plan"},
+            )
+        except (asyncpg.ClientConfigurationError, ValueError) as error:
+            raise ConfigurationError(f"the URL of the database is not right: {error}") from error
+        except _UNAVAILABLE as error:
+            raise StoreUnavailableError(_told(error)) from error
+        backend = cls(pool, options)
+        try:
+            await backend._on(backend._migrate)
+        except BaseException:
+            await backend.close()
+            raise
+        return backend
+
+    @property
+    def words(self) -> Words:
+        from .queries import postgresql_has_word, postgresql_search
+
+        return Words(postgresql_has_word, postgresql_search)
+
+    async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
+        async def commit(db: asyncpg.Connection) -> list[Saved]:
+            async with db.transaction():
+                commit = GroupCommit(db, self._known, self._shard)
+                saved = await commit.write(batch)
+            commit.learn()
+            return saved
+
+        return await self._on(commit)
+
+    async def fetch(self, query: Executable) -> list[Row]:
+        from .compile import postgresql_text
+
+        text, values = postgresql_text(query)
+        return [tuple(row) for row in await self._on(lambda db: db.fetch(text, *values))]
+
+    async def validators(self, urls: Sequence[str]) -> dict[str, Validators]:
+        query = "SELECT url, etag, last_modified, content_hash FROM pages WHERE url = ANY($1::text[])"
+        return {url: Validators(*rest) for url, *rest in await self._on(lambda db: db.fetch(query, urls))}
+
+    async def index_search(self, limit: int) -> int:
+        """Nothing to do: the index of words is part of every save."""
+        return 0
+
+    async def prune(self, finished_before: int, limit: int) -> int:
+        return await self._on(lambda db: prune_scrapes(db, self._shard, finished_before, limit))
+
+    async def close(self) -> None:
+        try:
+            await asyncio.wait_for(self._pool.close(), _CLOSE_TIMEOUT_S)
+        except _UNAVAILABLE:
+            self._pool.terminate()
+
+    async def _on(self, call: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+        """Call with a connection; once more with another if that one was dead, and again after a
+        conflict with another process, which is over by then."""
+        lost = False
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                async with self._pool.acquire() as db:
+                    return await call(db)
+            except (ConcurrentSaveError, asyncpg.TransactionRollbackError) as error:
+                if not tries_left:
+                    raise StoreUnavailableError(f"conflicts with other processes: {error}") from error
+            except _LOST as error:
+                if lost or not tries_left:
+                    raise StoreUnavailableError(_told(error)) from error
+                lost = True
+                await self._pool.expire_connections()  # the others will be dead as well
+            except _UNAVAILABLE as error:
+                raise StoreUnavailableError(_told(error)) from error
+        raise AssertionError
+
+    async def _migrate(self, db: asyncpg.Connection) -> None:
+        steps = migrations("postgresql")
+        if db.get_server_version().major < _OLDEST_MAJOR:
+            raise StoreUnavailableError(f"PostgreSQL is too old: it must be {_OLDEST_MAJOR} or newer")
+        async with db.transaction():
+            await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            await db.execute("CREATE TABLE IF NOT EXISTS mediascrape_version (version integer NOT NULL)")
+            version = await db.fetchval("SELECT max(version) FROM mediascrape_version") or 0
+            if version > len(steps):
+                raise StoreUnavailableError(
+                    f"the database was written by a newer mediascrape (tables of version {version})"
+                )
+            for step in steps[version:]:
+                await db.execute(step.sql)
+                await db.execute("INSERT INTO mediascrape_version VALUES ($1)", step.version)
+
+
+def _told(error: BaseException) -> str:
+    """One line about a failure: never the URL, which holds the password."""
+    return f"PostgreSQL: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
