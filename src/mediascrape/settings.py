@@ -192,11 +192,7 @@ class Settings(BaseSettings):
     )  # fmt: skip
     idempotency_ttl_s: int = Field(86_400, ge=1, description="How long an Idempotency-Key is remembered.")
     private_media: bool = Field(
-        False,
-        description="Show media through the service's own thumbnails unless the viewer chooses otherwise.",
-    )
-    thumbnail_cache_bytes: int = Field(
-        256 * 1024 * 1024, ge=0, description="Disk space for thumbnails; the least recently seen go first."
+        False, description="Load no media from other hosts unless the viewer chooses otherwise."
     )
 
     # telling

@@ -123,9 +123,13 @@ class Live:
                 waiting=counts["waiting"] + counts["prioritized"] + counts["delayed"],
                 in_flight=worker.running if worker else counts["active"],
                 limit=worker.concurrency if worker else 0,
-                memory=memory_of(self._process),
+                memory=self.memory(),
             )
         )
+
+    def memory(self) -> int:
+        """Resident bytes of this process; the embedded Valkey's are not its own."""
+        return int(self._process.memory_info().rss)
 
     async def wait(self) -> None:
         """Until the next look, or the end of the service."""
@@ -170,11 +174,6 @@ def percentiles(durations: list[int]) -> tuple[float | None, float | None]:
         return float(durations[0]), float(durations[0])
     cuts = statistics.quantiles(durations, n=20, method="inclusive")
     return round(cuts[9], 1), round(cuts[18], 1)
-
-
-def memory_of(process: psutil.Process) -> int:
-    """Resident bytes of this process; the embedded Valkey's are not its own."""
-    return int(process.memory_info().rss)
 
 
 def _ok(totals: Totals) -> int:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel
+from starlette.responses import Response
 
 from mediascrape.errors import MediascrapeError
+from mediascrape.web.metrics import exposition
 from mediascrape.web.parts import PartsOf
 from mediascrape.web.problems import Problem
 
@@ -39,3 +42,13 @@ async def readyz(parts: PartsOf) -> Health:
                 headers={"Retry-After": "2"},
             ) from None  # fmt: skip
     return Health()
+
+
+@router.get(
+    "/metrics",
+    summary="Counts for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Metrics."}},
+)
+async def metrics(parts: PartsOf) -> Response:
+    return Response(await exposition(parts), media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from mediascrape.store import StoredMedia, Totals
+from mediascrape.store import Totals
 from mediascrape.web.listing import MediaParams
 from mediascrape.web.pages.rendering import is_fragment, render
 from mediascrape.web.parts import Parts, PartsOf
@@ -88,11 +88,4 @@ async def detail(
     if found is None:
         raise not_found(f"No media item has the id {media_id}.")
     template = "media_detail.html" if is_fragment(request) else "media_page.html"
-    return render(request, parts, template, item=found.media, seen_on=found.seen_on, svg=is_svg(found.media))
-
-
-def is_svg(item: StoredMedia) -> bool:
-    """SVG may hold scripts; as an image it runs none, but it is never put into a page of ours."""
-    return (item.mime_type or "").startswith("image/svg") or item.url.partition("?")[0].lower().endswith(
-        ".svg"
-    )
+    return render(request, parts, template, item=found.media, seen_on=found.seen_on)

@@ -23,8 +23,8 @@ THEME_COOKIE = "mediascrape_theme"
 PRIVATE_COOKIE = "mediascrape_private"
 _THEMES = ("light", "dark")
 
-#: Nothing but our own files runs or styles a page. Media come from anywhere unless the viewer chose
-#: to see them through us.
+#: Nothing but our own files runs or styles a page. Media come from anywhere unless the viewer
+#: chose to load none from other hosts.
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'; "
@@ -69,7 +69,7 @@ def render(request: Request, parts: Parts, template: str, status: int = 200, **c
 
 
 def is_private(request: Request, parts: Parts) -> bool:
-    """Whether this viewer sees media through us only."""
+    """Whether this viewer loads nothing from other hosts."""
     chosen = request.cookies.get(PRIVATE_COOKIE)
     return parts.settings.private_media if chosen not in ("0", "1") else chosen == "1"
 
