@@ -1,6 +1,6 @@
 """How long listings and searches take, and what indexing costs, on a store of many media.
 
-    python -m benchmarks.store_read [--media 1000000] [--keep FILE]
+    python -m benchmarks.store_read [--media 1000000] [--keep FILE|URL]
 
 Prints milliseconds: the median and the worst of a listing's calls through the public interface.
 """
@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.store_save import WORDS, pages, saved
+from benchmarks.store_save import QUIET, WORDS, pages, saved
 
-from mediascrape.store import MediaQuery, ScrapeQuery, Store, StoreOptions, open_store
+from mediascrape.store import MediaQuery, ScrapeQuery, Store, open_store
 
 ITEMS = 60
 
@@ -101,16 +101,15 @@ async def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--media", type=int, default=1_000_000)
-    parser.add_argument("--keep", type=Path, help="file to make, or to use when it is there")
+    parser.add_argument("--keep", help="file or PostgreSQL URL to fill, or to use when it is filled")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
-        path = options.keep or Path(directory) / "store.db"
-        exists = path.exists()
-        async with open_store(path, StoreOptions(linger=0, search_interval=3600)) as store:
-            if not exists:
+        where = options.keep or str(Path(directory) / "store.db")
+        async with open_store(where, QUIET) as store:
+            if not (await store.totals()).pages:
                 await fill(store, options.media)
             await index(store)
-            print(f"{await store.totals()}, {path.stat().st_size / 1e6:.0f} MB")
+            print(await store.totals())
             await read(store)
 
 

@@ -53,10 +53,10 @@ def pages(first: int, count: int, items: int) -> list[ScrapeRecord]:
     for number in range(first, first + count):
         rng = random.Random(number)
         site = f"https://www.site{rng.randrange(5000)}.example"
+        folder = f"{site}/wp-content/uploads/20{rng.randrange(10, 26)}/{rng.randrange(1, 13):02}"
         own = [
             Item(
-                f"{site}/wp-content/uploads/20{rng.randrange(10, 26)}/{rng.randrange(1, 13):02}/"
-                f"{rng.choice(WORDS)}-{rng.choice(WORDS)}-{number}-{k}-1024x768.jpg",
+                f"{folder}/{rng.choice(WORDS)}-{rng.choice(WORDS)}-{number}-{k}-1024x768.jpg",
                 alt=" ".join(rng.choices(WORDS, k=4)) if k % 2 else None,
                 width=1024,
                 height=768,
@@ -151,23 +151,39 @@ def limits(directory: Path, records: Sequence[ScrapeRecord]) -> dict[str, float]
     return result
 
 
-async def measure(directory: Path, count: int, items: int, known: int) -> dict[str, float]:
-    """All figures of one round."""
+async def measure(store: Store, count: int, items: int, known: int, first: int) -> dict[str, float]:
+    """The store's figures of one round, for pages from the number `first` on."""
     result: dict[str, float] = {}
+    while first * items < known:
+        await saved(store, pages(first, 2000, items))
+        first += 2000
+    records = pages(first, count, items)
+    result["all items new"] = await saved(store, records)
+    result["unchanged"] = await saved(store, records)
+    more = [replace(r, items=[*(r.items or ()), Item(f"{r.url}.jpg")]) for r in records]
+    result["one item more"] = await saved(store, more)
+    result["not modified (304)"] = await saved(store, [replace(r, items=None) for r in records])
+    return result
+
+
+async def measure_sqlite(directory: Path, options: argparse.Namespace) -> dict[str, float]:
+    """All figures of one round, in a new file."""
     path = directory / "store.db"
-    async with open_store(path, StoreOptions(linger=0, search_interval=3600)) as store:
-        done = 0
-        while done * items < known:
-            await saved(store, pages(done, 2000, items))
-            done += 2000
-        records = pages(done, count, items)
-        result["all items new"] = await saved(store, records)
-        result["unchanged"] = await saved(store, records)
-        more = [replace(r, items=[*(r.items or ()), Item(f"{r.url}.jpg")]) for r in records]
-        result["one item more"] = await saved(store, more)
-        result["not modified (304)"] = await saved(store, [replace(r, items=None) for r in records])
-    result["bytes per item on disk"] = path.stat().st_size / (done + count) / items
-    return result | limits(directory, records)
+    async with open_store(path, QUIET) as store:
+        result = await measure(store, options.pages, options.items, options.known, 0)
+        media = sum((await store.totals()).media.values())
+    result["bytes per item on disk"] = path.stat().st_size / media
+    return result | limits(directory, pages(0, options.pages, options.items))
+
+
+async def measure_url(options: argparse.Namespace, round_: int) -> dict[str, float]:
+    """The figures of one round in a database that is there."""
+    async with open_store(options.url, QUIET) as store:
+        first = options.known // options.items + round_ * options.pages
+        return await measure(store, options.pages, options.items, options.known, first)
+
+
+QUIET = StoreOptions(linger=0, search_interval=3600)
 
 
 def main() -> None:
@@ -176,13 +192,17 @@ def main() -> None:
     )
     parser.add_argument("--pages", type=int, default=500)
     parser.add_argument("--items", type=int, default=60)
-    parser.add_argument("--known", type=int, default=0)
+    parser.add_argument("--known", type=int, default=0, help="media to save first (SQLite)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--url", help="an empty PostgreSQL database, instead of a file")
     options = parser.parse_args()
     best: dict[str, float] = {}
-    for _ in range(options.rounds):
-        with tempfile.TemporaryDirectory() as directory:
-            result = asyncio.run(measure(Path(directory), options.pages, options.items, options.known))
+    for round_ in range(options.rounds):
+        if options.url:
+            result = asyncio.run(measure_url(options, round_))
+        else:
+            with tempfile.TemporaryDirectory() as directory:
+                result = asyncio.run(measure_sqlite(Path(directory), options))
         best = {name: min(value, best.get(name, value)) for name, value in result.items()}
     for name, value in best.items():
         print(f"{name:28} {value:8.1f}")

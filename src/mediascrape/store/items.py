@@ -49,6 +49,7 @@ class Rows:
     """Rows for one table, kept in columns."""
 
     def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
         self._columns: dict[str, list[Any]] = {name: [] for name in names}
         self._first = self._columns[names[0]]
 

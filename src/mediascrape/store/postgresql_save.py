@@ -1,8 +1,11 @@
 """One group commit in PostgreSQL.
 
 Several processes commit at once. Each takes its locks in one order (pages, hosts, media, scrapes,
-tallies; by URL, name or id within each), so that they wait for each other but never in a circle. Rows
-travel as one array per column, which the server unnests: one round trip a table however many rows.
+tallies; by URL, name or id within each), so that they wait for each other but never in a circle.
+
+Few rows travel as one array per column, which the server unnests. Items travel by COPY, media into a
+temporary table and on from there: as arrays they would cost this process 0.35 ms more per page of 60
+items, and the server as much as this.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .items import ItemRows, Known
+from .items import ItemRows, Known, Rows
 from .plan import PagePlan, PageState, PastScrape, plan_pages, plan_scrapes
 from .prepare import Prepared, hosts_of, millis
 from .records import Saved
@@ -54,17 +57,17 @@ SELECT array_agg(nextval(pg_get_serial_sequence('media', 'id'))) FROM generate_s
 _SELECT_SHOWN = """
 SELECT m.url, m.id FROM page_media p JOIN media m ON m.id = p.media_id WHERE p.page_id = ANY($1::bigint[])
 """
+_STAGE = """
+CREATE TEMPORARY TABLE IF NOT EXISTS media_stage (id bigint, host_id integer, first_page_id bigint,
+    first_seen bigint, kind text, url text, via text, alt text, title text, width integer, height integer,
+    mime_type text, flags text, provider text, provider_id text) ON COMMIT DELETE ROWS
+"""
 _INSERT_MEDIA = """
 INSERT INTO media (id, host_id, first_page_id, first_seen, kind, url, via, alt, title, width, height,
     mime_type, flags, provider, provider_id, words)
 SELECT new.*, mediascrape_words(left(
     concat_ws(' ', substr(new.url, strpos(new.url, '//')), new.alt, new.title, pages.title), 50000))
-FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[],
-    $8::text[], $9::text[], $10::integer[], $11::integer[], $12::text[], $13::text[], $14::text[],
-    $15::text[])
-    AS new (id, host_id, first_page_id, first_seen, kind, url, via, alt, title, width, height, mime_type,
-        flags, provider, provider_id)
-JOIN pages ON pages.id = new.first_page_id
+FROM media_stage AS new JOIN pages ON pages.id = new.first_page_id
 ORDER BY new.host_id, new.url COLLATE "C"
 ON CONFLICT (host_id, (md5(url)::uuid)) DO NOTHING RETURNING id
 """
@@ -73,11 +76,6 @@ SELECT media.url, media.id FROM unnest($1::integer[], $2::text[]) AS wanted (hos
 JOIN media ON media.host_id = wanted.host_id AND md5(media.url)::uuid = md5(wanted.url)::uuid
 """
 _DELETE_PAGE_MEDIA = "DELETE FROM page_media WHERE page_id = ANY($1::bigint[])"
-_INSERT_PAGE_MEDIA = """
-INSERT INTO page_media (page_id, position, media_id, via, places, alt, title)
-SELECT * FROM unnest($1::bigint[], $2::integer[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-    $7::text[])
-"""
 _SCRAPES = """
 unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::integer[],
     $8::integer[], $9::integer[], $10::integer[], $11::bigint[], $12::bigint[])
@@ -180,14 +178,20 @@ class GroupCommit:
         for page_id, prepared in plan.changed.items():
             items.add(page_id, prepared)
         if len(items.media):
-            inserted = await self._db.fetch(_INSERT_MEDIA, *items.media.columns)
+            await self._db.execute(_STAGE)
+            await self._copy("media_stage", items.media)
+            inserted = await self._db.fetch(_INSERT_MEDIA)
             if len(inserted) < len(items.media):
                 await self._resolve({row[0] for row in inserted})
         items.count(self._tallies)
         if plan.had_items:
             await self._db.execute(_DELETE_PAGE_MEDIA, plan.had_items)
         if len(items.page_media):
-            await self._db.execute(_INSERT_PAGE_MEDIA, *items.page_media.columns)
+            await self._copy("page_media", items.page_media)
+
+    async def _copy(self, table: str, rows: Rows) -> None:
+        values = zip(*rows.columns, strict=True)
+        await self._db.copy_records_to_table(table, records=values, columns=rows.names)
 
     async def _resolve(self, inserted: Collection[int]) -> None:
         existing = self._items.existing(inserted)

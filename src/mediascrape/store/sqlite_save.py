@@ -16,7 +16,7 @@ from typing import Any
 
 import apsw
 
-from .items import MEDIA_COLUMNS, PAGE_MEDIA_COLUMNS, ItemRows, Known, Rows
+from .items import ItemRows, Known, Rows
 from .plan import PagePlan, PageState, PastScrape, plan_pages, plan_scrapes
 from .prepare import Prepared, hosts_of
 from .records import Saved
@@ -103,14 +103,14 @@ class GroupCommit:
         for page_id, prepared in plan.changed.items():
             items.add(page_id, prepared)
         before = self._db.total_changes()
-        insert_rows(self._db, _INSERT_MEDIA, items.media)
+        _insert_rows(self._db, "media", items.media, " ON CONFLICT (url) DO NOTHING")
         if self._db.total_changes() - before < len(items.media):
             rows = self._db.execute("SELECT id FROM media WHERE id >= ?", (self._first_media,))
             existing = items.existing({row[0] for row in rows})
             items.resolve(dict(select_in(self._db, "SELECT url, id FROM media WHERE url IN", existing)))
         items.count(self._tallies)
         self._db.executemany("DELETE FROM page_media WHERE page_id = ?", [(id_,) for id_ in plan.had_items])
-        insert_rows(self._db, _INSERT_PAGE_MEDIA, items.page_media)
+        _insert_rows(self._db, "page_media", items.page_media)
 
     def _take_media_ids(self, amount: int) -> range:
         ids = range(self._next_media, self._next_media + amount)
@@ -136,23 +136,17 @@ def _next_id(db: apsw.Connection, table: str) -> int:
     return 1 + (db.execute(f"SELECT max(id) FROM {table}").get or 0)  # noqa: S608
 
 
-Insert = tuple[str, Sequence[str], str]
-"""Table, columns and conflict clause."""
-
-_INSERT_MEDIA: Insert = ("media", MEDIA_COLUMNS, " ON CONFLICT (url) DO NOTHING")
-_INSERT_PAGE_MEDIA: Insert = ("page_media", PAGE_MEDIA_COLUMNS, "")
-
-
-def insert_rows(db: apsw.Connection, insert: Insert, table: Rows) -> None:
+def _insert_rows(db: apsw.Connection, table: str, rows: Rows, conflict: str = "") -> None:
     """Insert all rows, many to a statement."""
-    values = chain.from_iterable(zip(*table.columns, strict=True))
-    left, rows, width = len(table), _ROWS, len(table.columns)
+    values = chain.from_iterable(zip(*rows.columns, strict=True))
+    left, amount = len(rows), _ROWS
     while left:
-        if left >= rows:
-            db.execute(_insert_text(*insert, rows), tuple(islice(values, rows * width)))
-            left -= rows
+        if left >= amount:
+            text = _insert_text(table, rows.names, conflict, amount)
+            db.execute(text, tuple(islice(values, amount * len(rows.names))))
+            left -= amount
         else:
-            rows //= 2
+            amount //= 2
 
 
 @lru_cache
