@@ -27,7 +27,7 @@ function draw() {
       width: figure.clientWidth || 300,
       height: 190,
       cursor: { y: false },
-      legend: { live: true },
+      legend: { live: false },
       scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.15, chart.least)] } },
       axes: [{ ...axis, space: 70 }, { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => chart.unit(tick)) }],
       series: [{ value: (_, at) => (at == null ? "" : new Date(at * 1000).toLocaleTimeString()) }, ...chart.columns.map((_, index) => ({
