@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mediascrape.errors import BodyTooLargeError
-from mediascrape.scrape.extract.encoding import utf8
+from mediascrape.scrape.extract.encoding import read_bytes
+from mediascrape.scrape.extract.fillers import mark_fillers
 from mediascrape.scrape.extract.filter import ItemFilter
 from mediascrape.scrape.extract.items import Document, Kind, MediaItem
 from mediascrape.scrape.extract.page import Page
-from mediascrape.scrape.extract.reader import BaseChangedError, read
+from mediascrape.scrape.extract.reader import ReadAgainError, read
 
 __all__ = ["Document", "ExtractOptions", "ItemFilter", "Kind", "MediaItem", "extract"]
 
@@ -38,15 +39,18 @@ def extract(
     """
     if len(body) > options.max_body_bytes:
         raise BodyTooLargeError(f"the document is longer than {options.max_body_bytes} bytes")
-    data, encoding = utf8(body, content_type)
-    page = Page(Document(base_url=base_url, encoding=encoding))
-    try:
-        read(page, data)
-    except BaseChangedError:
-        again = Page(Document(base_url=page.document.base_url, encoding=encoding))
-        again.base_fixed = True
-        page = again
-        read(page, data)
+    data, encoding, codec = read_bytes(body, content_type)
+    base, exact = base_url, "itemscope" in data
+    while True:
+        page = Page(Document(base_url=base, encoding=encoding), deep=options.deep)
+        page.base_fixed = base != base_url
+        page.codec = None if codec == "utf-8" else codec
+        try:
+            read(page, data, exact=exact)
+            break
+        except ReadAgainError:
+            exact = exact or page.document.base_url == base
+            base = page.document.base_url
     document = page.document
     document.items = list(page.items.values())
     return document

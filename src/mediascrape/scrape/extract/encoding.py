@@ -1,53 +1,123 @@
-"""Which character encoding a document is in, as browsers decide it (encoding sniffing, HTML 13.2.3.2)."""
+"""Which character encoding a document is in, as browsers decide it (HTML 13.2.3.2, encoding sniffing).
+
+Byte order mark, then the header, then the first `meta` that declares one. The standard looks for it in the first
+1,024 bytes; browsers go on until the head ends, and so do we. Without a declaration a browser takes windows-1252;
+we take UTF-8 if the document is valid UTF-8: most such documents were served with a header that was lost.
+"""
 
 from __future__ import annotations
 
 import codecs
 import re
 
-_META = re.compile(rb"<meta[^>]+?charset\s*=\s*[\"']?\s*([^\s\"'/>;]+)", re.IGNORECASE)
-_HEADER = re.compile(r"charset\s*=\s*[\"']?\s*([^\s\"';]+)", re.IGNORECASE)
-_ALIASES = {
-    "iso-8859-1": "windows-1252", "latin1": "windows-1252", "ascii": "windows-1252", "us-ascii": "windows-1252",
-    "gb2312": "gbk", "utf8": "utf-8", "unicode": "utf-8", "utf-16": "utf-8", "utf-16le": "utf-8",
-    "iso-8859-9": "windows-1254", "ks_c_5601-1987": "euc-kr", "x-sjis": "shift_jis",
-}  # fmt: skip
+from mediascrape.scrape.extract.tokens import attributes, fast_tokens
+
+#: Bytes searched for a declaration.
 PRESCAN_BYTES = 1024
+HEAD_BYTES = 32 * 1024
+
+_charset = re.compile(r"charset\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"';]+))", re.IGNORECASE).search
+_usual = re.compile(rb"<meta charset=[\"']?utf-8[\"'/> ]", re.IGNORECASE).search
+_head_end = re.compile(r"<body|</head", re.IGNORECASE).search
+#: Python's codec -> (the standard's name, the codec that decodes as the standard says).
+_STANDARD: dict[str, tuple[str, str]] = {
+    "utf-8": ("utf-8", "utf-8"),
+    "ascii": ("windows-1252", "cp1252"),
+    "iso8859-1": ("windows-1252", "cp1252"),
+    "cp1252": ("windows-1252", "cp1252"),
+    "iso8859-9": ("windows-1254", "cp1254"),
+    "cp1254": ("windows-1254", "cp1254"),
+    "iso8859-11": ("windows-874", "cp874"),
+    "tis-620": ("windows-874", "cp874"),
+    "gb2312": ("gbk", "gb18030"),
+    "gbk": ("gbk", "gb18030"),
+    "hz": ("gbk", "gb18030"),
+    "gb18030": ("gb18030", "gb18030"),
+    "big5": ("big5", "big5hkscs"),
+    "shift_jis": ("shift_jis", "cp932"),
+    "cp932": ("shift_jis", "cp932"),
+    "euc_jp": ("euc-jp", "euc_jp"),
+    "iso2022_jp": ("iso-2022-jp", "iso2022_jp"),
+    "euc_kr": ("euc-kr", "cp949"),
+    "cp949": ("euc-kr", "cp949"),
+    "koi8-r": ("koi8-r", "koi8-r"),
+    "koi8-u": ("koi8-u", "koi8-u"),
+    "mac-roman": ("macintosh", "mac-roman"),
+    "utf-16": ("utf-16le", "utf-16le"),
+    "utf-16-le": ("utf-16le", "utf-16le"),
+    "utf-16-be": ("utf-16be", "utf-16be"),
+    **{f"cp{n}": (f"windows-{n}", f"cp{n}") for n in (874, 1250, 1251, 1253, 1255, 1256, 1257, 1258)},
+    **{f"iso8859-{n}": (f"iso-8859-{n}", f"iso8859-{n}") for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)},
+    "cp866": ("ibm866", "cp866"),
+}
+#: Labels of the standard that Python does not know.
+_LABELS = {"x-sjis": "shift_jis", "x-gbk": "gbk", "x-x-big5": "big5", "unicode-1-1-utf-8": "utf-8", "x-cp1252": "cp1252",
+           "x-cp1251": "cp1251", "x-cp1250": "cp1250", "ks_c_5601-1987": "euc_kr", "windows-31j": "cp932"}  # fmt: skip
 
 
-def utf8(body: bytes, content_type: str | None) -> tuple[bytes, str]:
-    """The document as UTF-8 bytes, and the name of the encoding it was in."""
+def read_bytes(body: bytes, content_type: str | None) -> tuple[str, str, str]:
+    """The document as UTF-8 read as Latin-1, the standard's name of its encoding, and Python's codec for it."""
     if body.startswith(b"\xef\xbb\xbf"):
-        return body[3:], "utf-8"
+        return body[3:].decode("latin-1"), "utf-8", "utf-8"
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
-        name = "utf-16le" if body[0] == 0xFF else "utf-16be"
-        return body[2:].decode(name, "replace").encode(), name
-    name = _declared(body, content_type)
-    if name == "utf-8":
-        return body, name
-    return body.decode(name, "replace").encode("utf-8", "replace"), name
+        codec = "utf-16le" if body[0] == 0xFF else "utf-16be"
+        return _recoded(body[2:], codec), codec, "utf-8"
+    name, codec = _declared_in_header(content_type) or _declared_in_document(body) or _guessed(body)
+    return (body.decode("latin-1") if codec == "utf-8" else _recoded(body, codec)), name, codec
 
 
-def _declared(body: bytes, content_type: str | None) -> str:
-    if content_type:
-        match = _HEADER.search(content_type)
-        if match is not None and (name := _known(match[1])):
-            return name
-    meta = _META.search(body, 0, 4096)
-    if meta is not None and (name := _known(meta[1].decode("latin-1"))):
-        return name
+def _recoded(body: bytes, codec: str) -> str:
+    return body.decode(codec, "replace").encode("utf-8", "replace").decode("latin-1")
+
+
+def _declared_in_header(content_type: str | None) -> tuple[str, str] | None:
+    if not content_type:
+        return None
+    match = _charset(content_type)
+    return None if match is None else _known(match[1] or match[2] or match[3])
+
+
+def _declared_in_document(body: bytes) -> tuple[str, str] | None:
+    if _usual(body, 0, PRESCAN_BYTES) and body.find(b"charset") > body.find(b"<meta charset") >= 0:
+        return _STANDARD["utf-8"]
+    if body.startswith(b"<?xml") and (match := _xml_encoding(body, 0, 200)):
+        return _known(match[1].decode("latin-1"))
+    for size in (PRESCAN_BYTES, HEAD_BYTES):
+        start = body[:size].decode("latin-1")
+        end = _head_end(start)
+        for token in fast_tokens(start if end is None else start[: end.start()]):
+            if token[:4].lower() == "meta" and "charset" in token.lower() and (found := _declared_in_meta(token)):
+                return found
+        if len(body) <= size or end is not None:
+            break
+    return None
+
+
+_xml_encoding = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._:-]+)").match
+
+
+def _declared_in_meta(token: str) -> tuple[str, str] | None:
+    attrs = attributes(token)
+    declared = attrs.get("charset")
+    if not declared and attrs.get("http-equiv", "").strip().lower() == "content-type":
+        match = _charset(attrs.get("content", ""))
+        declared = None if match is None else match[1] or match[2] or match[3]
+    found = _known(declared) if declared else None
+    # A document that could be read up to its `meta` is not UTF-16.
+    return _STANDARD["utf-8"] if found is not None and found[0].startswith("utf-16") else found
+
+
+def _guessed(body: bytes) -> tuple[str, str]:
     try:
         body.decode()
     except UnicodeDecodeError:
-        return "windows-1252"
-    return "utf-8"
+        return _STANDARD["cp1252"]
+    return _STANDARD["utf-8"]
 
 
-def _known(label: str) -> str | None:
-    label = label.lower()
-    label = _ALIASES.get(label, label)
+def _known(label: str) -> tuple[str, str] | None:
+    label = label.strip().lower()
     try:
-        codecs.lookup(label)
-    except LookupError:
+        return _STANDARD.get(codecs.lookup(_LABELS.get(label, label)).name)
+    except (LookupError, ValueError):
         return None
-    return label

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from mediascrape.scrape.extract.items import Kind
-from mediascrape.scrape.extract.kinds import kind_of_url
-from mediascrape.scrape.extract.page import Page
+from mediascrape.scrape.extract.microdata import TYPES
+from mediascrape.scrape.extract.page import Page, pixels
+from mediascrape.scrape.extract.text import plain
 
-#: Properties whose value (text, node, or list of these) is media.
+#: Properties whose value (a text, a node, or a list of these) is media.
 PROPERTIES: dict[str, Kind] = {
     "image": "image",
     "logo": "image",
@@ -21,67 +23,92 @@ PROPERTIES: dict[str, Kind] = {
     "contentUrl": "image",
     "embedUrl": "embed",
 }
-_KIND_OF_TYPE: dict[str, Kind] = {"ImageObject": "image", "VideoObject": "video", "AudioObject": "audio"}
-_comments = re.compile(
-    r"^\s*(?://<!\[CDATA\[|/\*.*?\*/|<!--|<!\[CDATA\[)|(?://)?\]\]>\s*$|-->\s*$", re.DOTALL
-)
-_trailing_comma = re.compile(r",(\s*[}\]])")
+_wrapping = re.compile(r"/\*\s*<!\[CDATA\[\s*\*/|//\s*<!\[CDATA\[|<!\[CDATA\[|(?:/\*\s*|//\s*)?\]\]>(?:\s*\*/)?|<!--|-->")
+_block_comment = re.compile(r"(?<=[\s{}\[\],])/\*.*?\*/", re.DOTALL)
+_trailing_comma = re.compile(r",(?=\s*[}\]])")
+_decoder = json.JSONDecoder(strict=False)
+#: Nodes looked at in one block: a hostile one is cut off there.
+MAX_NODES = 50_000
 
 
 def find_jsonld(page: Page, text: str) -> None:
     """Note the media of one `application/ld+json` block; a broken one is mended where that is safe."""
-    data = _load(text)
-    if data is not None:
-        _walk(page, data)
+    nodes = 0
+    for root in _values(text):
+        stack: list[Any] = [root]
+        while stack and nodes < MAX_NODES:
+            node = stack.pop()
+            nodes += 1
+            if isinstance(node, dict):
+                _find_in_node(page, node)
+                stack.extend(value for value in reversed(node.values()) if isinstance(value, dict | list))
+            elif isinstance(node, list):
+                stack.extend(value for value in reversed(node) if isinstance(value, dict | list))
 
 
-def _load(text: str) -> Any:
-    decoder = json.JSONDecoder(strict=False)
-    for candidate in (text, None):
-        if candidate is None:
-            candidate = _trailing_comma.sub(r"\1", _comments.sub("", text)).strip().rstrip(";")
+def _values(text: str) -> list[Any]:
+    """The JSON values of a block: one, or, after mending, as many as follow one another."""
+    try:
+        return [_decoder.decode(text)]
+    except (ValueError, RecursionError):
+        return list(_mended(text))
+
+
+def _mended(text: str) -> Iterator[Any]:
+    """Wrapping in CDATA or comments and trailing commas are dropped; what follows the first error is lost."""
+    text = _trailing_comma.sub("", _block_comment.sub("", _wrapping.sub("", text)))
+    position = 0
+    while True:
+        while position < len(text) and text[position] in " \t\r\n;,\ufeff":
+            position += 1
         try:
-            return decoder.decode(candidate)
+            value, position = _decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
-            continue
+            return
+        yield value
+
+
+def _find_in_node(page: Page, node: dict[str, Any]) -> None:
+    own = _kind_of_node(node)
+    for name in PROPERTIES.keys() & node.keys():
+        kind = PROPERTIES[name]
+        value = node[name]
+        for entry in value if isinstance(value, list) else [value]:
+            if isinstance(entry, str):
+                _add(page, entry, (own or kind) if name == "contentUrl" else kind, name, node)
+            elif isinstance(entry, dict) and kind == "image" and isinstance(entry.get("url"), str):
+                _add(page, entry["url"], "image", name, entry)
+    if own == "image":
+        url = node.get("url")
+        for entry in url if isinstance(url, list) else [url]:
+            if isinstance(entry, str):
+                _add(page, entry, "image", "url", node)
+
+
+def _kind_of_node(node: dict[str, Any]) -> Kind | None:
+    types = node.get("@type")
+    for entry in types if isinstance(types, list) else [types]:
+        if isinstance(entry, str):
+            kind = TYPES.get(entry.rpartition("/")[2].lower())
+            if kind is not None:
+                return kind
     return None
 
 
-def _walk(page: Page, root: Any) -> None:
-    stack: list[Any] = [root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, list):
-            stack.extend(reversed(node))
-        elif isinstance(node, dict):
-            _node(page, node)
-            stack.extend(value for value in reversed(node.values()) if isinstance(value, dict | list))
+def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, Any]) -> None:
+    if not ref or "{{" in ref or len(ref) > 8192:
+        return
+    ref = plain(ref.encode("latin-1", "ignore").decode("latin-1")) if "&amp;" in ref and ref.isascii() else ref
+    via = "jsonld." + name
+    item = page.add_media(ref, kind, via) if kind != "image" else page.add(ref, kind, via)
+    if item is not None and kind == "image" and name in ("url", "contentUrl"):
+        item.width = item.width or _size(node.get("width"))
+        item.height = item.height or _size(node.get("height"))
 
 
-def _node(page: Page, node: dict[str, Any]) -> None:
-    types = node.get("@type")
-    types = types if isinstance(types, list) else [types]
-    own = next((_KIND_OF_TYPE[t] for t in types if isinstance(t, str) and t in _KIND_OF_TYPE), None)
-    for name, kind in PROPERTIES.items():
-        value = node.get(name)
-        if value is not None:
-            for entry in value if isinstance(value, list) else [value]:
-                _entry(page, name, entry, kind if name != "contentUrl" else own or kind)
-    url = node.get("url")
-    if own == "image" and isinstance(url, str):
-        _add(page, url, "image", "url")
-
-
-_NESTING = frozenset({"image", "logo", "thumbnail", "photo", "primaryImageOfPage"})
-
-
-def _entry(page: Page, name: str, entry: Any, kind: Kind) -> None:
-    """One value of a property: a URL, or a node whose `url` it is."""
-    if isinstance(entry, str):
-        _add(page, entry, (kind_of_url(entry) or kind) if name == "contentUrl" else kind, name)
-    elif isinstance(entry, dict) and name in _NESTING and isinstance(entry.get("url"), str):
-        _add(page, entry["url"], "image", name)
-
-
-def _add(page: Page, ref: str, kind: Kind, name: str) -> None:
-    page.add(ref, kind, "jsonld." + name)
+def _size(value: object) -> int | None:
+    if isinstance(value, dict):
+        value = value.get("value")
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if 0 <= value < 10**9 else None
+    return pixels(value) if isinstance(value, str) else None

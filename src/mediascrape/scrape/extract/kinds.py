@@ -27,11 +27,12 @@ _MANIFEST_TYPES: dict[str, Kind] = {
 
 
 def extension(url: str) -> str | None:
-    """The lower-case extension of an absolute URL's last path segment, without the dot."""
+    """The lower-case extension of a URL's last path segment (a reference will do), without the dot."""
     path = url.partition("?")[0].partition("#")[0]
     slash = path.rfind("/")
     dot = path.rfind(".")
-    return path[dot + 1 :].lower() if dot > slash > path.find("//") + 1 else None
+    authority = path.find("//")
+    return path[dot + 1 :].lower() if dot > slash and (authority < 0 or slash > authority + 1) else None
 
 
 def kind_of_url(url: str) -> Kind | None:

@@ -1,82 +1,100 @@
 """Attributes that scripts turn into media later: lazy loading, galleries, high-resolution variants.
 
-On the pages studied 109 names are in use, most of them on one site, so that names alone will not do. The rule:
-a value that as a whole is a URL with a media extension counts on any element under any name; a name of the
-known libraries counts without an extension on elements that show media.
+On the pages studied 109 names are in use, most of them on one site, so that names alone will not do. The rule: a
+value that as a whole is a URL with a media extension counts on any element under any name; a name of the known
+libraries counts without an extension, too, on elements that show media.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 
 from mediascrape.scrape.extract.css import value_urls
-from mediascrape.scrape.extract.entities import unescape_attribute
-from mediascrape.scrape.extract.items import Kind, MediaItem
+from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import EXTENSION_PATTERN, kind_of_url
-from mediascrape.scrape.extract.page import Page
+from mediascrape.scrape.extract.page import Page, describe, flag
+from mediascrape.scrape.extract.text import plain
 
-decode = unescape_attribute
-
-#: Names of the known libraries whose value is a URL whatever it looks like.
-_NAMES = re.compile(
-    r"data-(?:[a-z]+-){0,2}(?:src|lazy|original|image|img|thumb|thumbnail|poster|url-image|bg|background|"
-    r"background-image|hires|retina|placeholder)(?:-(?:retina|2x|large|medium|small|mobile|desktop))?"
-    r"|data-(?:lazy-?src|original-src|cfsrc|lsrc|echo|src-[a-z0-9-]+|(?:orig|medium|large)-file|full-url|"
-    r"img-url|image-url|image-src|bg-src|item-thumb|pin-media|delayed-url|pagespeed-[a-z-]*src|hi-res-src|"
-    r"high-res-src|low-res-src|source-[a-z_]+|asset-url|full-src|flickity-lazyload|nivo-src|swap)"
-    r"|(?:lazy-?src|lsrc|original|datasrc|src-orig|oldsrc|real-?src|_src|file|zoomfile|rel:bf_image_src)"
+#: Names of the known libraries: their value is a URL, or a srcset, whatever it looks like.
+_KNOWN = re.compile(
+    r"data-(?:[a-z0-9]+-){0,2}(?:src|lazy|original|image|img|thumb|thumbnail|poster|bg|background|hires|retina|"
+    r"placeholder|url|swap|echo|lsrc|cfsrc)(?:-(?:url|src|image|retina|2x|large|medium|small|mobile|desktop|file))?"
+    r"|data-(?:lazy-?src|original-src|src-[a-z0-9-]+|(?:orig|medium|large|full)-file|pin-media|"
+    r"pagespeed-[a-z-]*src|source-[a-z_]+|flickity-lazyload)"
+    r"|lazy-?src|lsrc|original|datasrc|src-orig|oldsrc|real-?src|_src|file|zoomfile|rel:bf_image_src"
 ).fullmatch
-#: Elements that show media, and the kind a lazy URL of theirs has.
-_SHOWING: dict[str, Kind] = {
+#: Names that describe, link or script; a media URL in them is no media of this element.
+_OTHER_USE = re.compile(
+    r"href|content|value|action|data|on[a-z]+|aria-.*|xmlns.*|codebase|longdesc|cite|srcdoc|usemap|itemid|itemtype|"
+    r"id|class|style|alt|title|name|type|media|sizes|rel|width|height|v-.*|:.*|@.*|"
+    r"data-(?:.*-)?(?:page-?url|permalink|share-?url|href|link)"
+).fullmatch
+#: Elements that show media, and the kind a URL without extension has in their lazy attributes.
+SHOWING: dict[str, Kind] = {
     "img": "image",
+    "image": "image",
     "source": "image",
+    "amp-img": "image",
     "iframe": "embed",
+    "embed": "embed",
     "video": "video",
     "audio": "audio",
-    "amp-img": "image",
-    "embed": "embed",
-    "image": "image",
 }
-_is_media_url = re.compile(
-    r"\s*(?:(?:https?:)?//|[/.\w%])[^\s<>\"'{}|\\^`]*\.(?:"
-    + EXTENSION_PATTERN
-    + r")(?:[?#][^\s<>\"'{}]*)?\s*",
+_STILL = re.compile(r"poster|thumb|image|bg|background|placeholder").search
+_media_url = re.compile(
+    r"[ \t\n\f\r]*(?:[hH][tT][tT][pP][sS]?:)?[^<>\"'{}|\\^`(),:]+(?::[0-9]+)?[^<>\"'{}|\\^`]*\.(?:" + EXTENSION_PATTERN + r")"
+    r"(?:[?#;!:][^\s<>\"'{}]*)?[ \t\n\f\r]*",
     re.IGNORECASE,
 ).fullmatch
-_looks_like_url = re.compile(r"\s*(?:(?:https?:)?//|\.{0,2}/)?[^\s<>\"'{}\[\]()]+\s*").fullmatch
-_IMAGE_NAME = re.compile(r"poster|thumb|preview-image|bg|background|placeholder")
-_SKIPPED = re.compile(
-    r"href|content|value|action|data|on[a-z]+|aria-.*|xmlns.*|codebase|longdesc|cite|srcdoc|usemap|.*(?:pageurl|permalink|share-?url)"
-)
+_plain_url = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}\[\](),]+\s*", re.IGNORECASE).fullmatch
+_json_string = re.compile(r"\"((?:https?:)?(?:\\?/){1,2}[^\"\s\\]*(?:\\/[^\"\s\\]*)*\.(?:" + EXTENSION_PATTERN + r")(?:\?[^\"\s\\]*)?)\"", re.IGNORECASE)
 
 
-def find(page: Page, element: str, name: str, value: str, attrs: dict[str, str]) -> None:
-    """Note the media of an attribute that no finder knows."""
-    if "/" not in value and "." not in value:
-        return
+@lru_cache(maxsize=4096)
+def _use(name: str) -> str:
+    """What an attribute's name tells: `none`, `set`, `known` or `any`."""
     if name.endswith("srcset"):
-        page.add_srcset(decode(value), "image", f"{element}.{name}")
+        return "set"
+    if _KNOWN(name):
+        return "known"
+    return "none" if _OTHER_USE(name) else "any"
+
+
+def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]) -> None:
+    """Note the media of an attribute that no finder knows."""
+    use = _use(name)
+    if use == "none":
         return
-    if _SKIPPED.fullmatch(name):
-        return
-    value = decode(value)
-    if _is_media_url(value):
-        kind = kind_of_url(value.strip())
-        if kind is not None:
-            _describe(page.add(value, kind, f"{element}.{name}"), element, attrs)
-        return
-    if "url(" in value:
+    value = plain(raw)
+    via = f"{element}.{name}"
+    shown = SHOWING.get(element)
+    if use == "set" and value.lstrip()[:1] not in ("{", "["):
+        for item in page.add_srcset(value, "image", via):
+            describe(item, attrs, size=False)
+    elif _media_url(value) and ("/" in value or use == "known"):
+        item = page.add_media(value, None, via)
+        if shown is not None and item is not None and item.kind == "image":
+            describe(item, attrs, size=False)
+    elif "(" in value and ("url(" in value or "image-set(" in value):
         for url in value_urls(value):
-            page.flag(page.add(url, "image", f"{element}.{name}"), "decoration")
-        return
-    default = _SHOWING.get(element)
-    if default is not None and _NAMES(name) and ("/" in value) and _looks_like_url(value):
-        kind = kind_of_url(value) or ("image" if _IMAGE_NAME.search(name) else default)
-        page.add(value, kind, f"{element}.{name}")
-    elif default is not None and _NAMES(name) and "," in value and " " in value:
-        page.add_srcset(value, "image", f"{element}.{name}")
+            flag(page.add(url, "image", via), "decoration")
+    elif value.lstrip()[:1] in ("{", "["):
+        if use != "any" or page.deep:
+            _find_in_json(page, value, via)
+    elif use == "known" and shown is not None:
+        if _plain_url(value):
+            describe(page.add_media(value, "image" if _STILL(name) else shown, via), attrs, size=False)
+        elif " " in value.strip() and "," in value and "/" in value:
+            page.add_srcset(value, "image", via)
 
 
-def _describe(item: MediaItem | None, element: str, attrs: dict[str, str]) -> None:
-    if item is not None and element == "img" and item.alt is None and attrs.get("alt"):
-        item.alt = decode(attrs["alt"]).strip()
+def _find_in_json(page: Page, value: str, via: str) -> None:
+    for match in _json_string.finditer(value):
+        flag(page.add_media(match[1].replace("\\/", "/"), None, via), "weak")
+
+
+def is_media_url(value: str) -> bool:
+    """Whether a value is, as a whole, a URL with a media extension that does not depend on a bare name."""
+    return "/" in value and _media_url(value) is not None and kind_of_url("http://x/" + value.strip()) is not None

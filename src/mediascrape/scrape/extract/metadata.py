@@ -1,127 +1,124 @@
-"""`meta` and `link`: Open Graph, Twitter cards, icons, preloads, microdata in the head."""
+"""`meta` and `link`: Open Graph, Twitter cards, icons, preloads, microdata and RDFa without an element of their own."""
 
 from __future__ import annotations
 
-import re
-
-from mediascrape.scrape.extract.entities import unescape_attribute as decode
+from mediascrape.scrape.extract import lazy
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime, kind_of_url
-from mediascrape.scrape.extract.page import Page
+from mediascrape.scrape.extract.microdata import PROPERTIES, kind_of_property
+from mediascrape.scrape.extract.page import Page, flag, mime_type, pixels
+from mediascrape.scrape.extract.text import label, plain
 
-#: meta property or name -> (via, kind or None: by extension, else embed).
+#: meta property or name -> (via, kind; None: by extension, else embed).
 META: dict[str, tuple[str, Kind | None]] = {
     **dict.fromkeys(("og:image", "og:image:url", "og:image:secure_url"), ("meta.og:image", "image")),
     **dict.fromkeys(("og:video", "og:video:url", "og:video:secure_url"), ("meta.og:video", None)),
     **dict.fromkeys(("og:audio", "og:audio:url", "og:audio:secure_url"), ("meta.og:audio", "audio")),
-    **dict.fromkeys(
-        ("twitter:image", "twitter:image:src", "twitter:image0"), ("meta.twitter:image", "image")
-    ),
-    **{f"twitter:image{n}": ("meta.twitter:image", "image") for n in range(4)},
+    **dict.fromkeys(("twitter:image", "twitter:image:src"), ("meta.twitter:image", "image")),
+    **dict.fromkeys((f"twitter:image{n}" for n in range(4)), ("meta.twitter:image", "image")),
     "twitter:player": ("meta.twitter:player", "embed"),
     "twitter:player:stream": ("meta.twitter:player:stream", "video"),
-    "msapplication-tileimage": ("meta.msapplication-TileImage", "image"),
     "thumbnail": ("meta.thumbnail", "image"),
 }
-_STRUCTURED = {"width", "height", "type", "alt"}
-ITEMPROP_KINDS: dict[str, Kind] = {
-    "image": "image",
-    "thumbnailUrl": "image",
-    "thumbnail": "image",
-    "logo": "image",
-    "primaryImageOfPage": "image",
-    "photo": "image",
-    "contentUrl": "image",
-    "embedUrl": "embed",
-}
-_media_url = re.compile(r"\s*\S+\s*").fullmatch
+_ICON_META = frozenset({"msapplication-tileimage", "msapplication-square70x70logo", "msapplication-square150x150logo",
+                        "msapplication-wide310x150logo", "msapplication-square310x310logo"})  # fmt: skip
+_ICONS = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "mask-icon", "fluid-icon",
+                    "apple-touch-startup-image"})  # fmt: skip
+#: Words, one of which is in every `meta` that may matter; the reader looks before it takes the tag apart.
+META_WORDS = r"image|video|audio|player|thumb|logo|photo|[uU][rR][lL]|description|msapplication|\.(?:jpe?g|png|gif|webp|mp[34])"
 
 
-def find_meta(page: Page, _element: str, attrs: dict[str, str]) -> None:
+def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
     """One `meta` element."""
     content = attrs.get("content") or attrs.get("value")
     if not content:
         return
     for key in ("property", "name", "itemprop"):
-        name = attrs.get(key)
-        if not name:
-            continue
-        lower = name.strip().lower()
-        if lower in META:
-            via, kind = META[lower]
-            ref = decode(content)
-            page.last_meta = page.add(ref, kind or kind_of_url(ref) or "embed", via)
-            if lower.startswith("msapplication"):
-                page.flag(page.last_meta, "icon")
-            return
-        if key == "itemprop":
-            if name in ITEMPROP_KINDS:
-                ref = decode(content)
-                page.add(ref, kind_of_url(ref) or ITEMPROP_KINDS[name], "itemprop." + name)
-            return
-        head, _, tail = lower.rpartition(":")
-        if tail in _STRUCTURED and head in META:
-            _structured(page, tail, content)
-            return
+        for name in attrs.get(key, "").split():
+            if _find_property(page, name, content, microdata=key == "itemprop"):
+                return
+    name = attrs.get("property") or attrs.get("name")
+    if name and lazy.is_media_url(content):
+        flag(page.add_media(_reference(content), None, f"{element}.{plain(name).strip().lower()}"), "weak")
 
 
-def _structured(page: Page, tail: str, content: str) -> None:
-    item = page.last_meta
-    if item is None:
-        return
-    if tail == "alt":
-        item.alt = item.alt or decode(content).strip()
-    elif tail == "type":
-        item.mime_type = item.mime_type or content
-    elif content.strip().isdecimal() and len(content) < 10:
-        if tail == "width":
-            item.width = item.width or int(content)
-        else:
-            item.height = item.height or int(content)
+def _find_property(page: Page, name: str, content: str, *, microdata: bool) -> bool:
+    lower = name.lower()
+    if lower in META:
+        via, kind = META[lower]
+        item = page.add_media(_reference(content), kind or "embed", via) if kind is None else page.add(
+            _reference(content), kind, via
+        )  # fmt: skip
+        if item is not None:
+            page.metas[via] = item
+        return True
+    if lower in _ICON_META:
+        flag(page.add(_reference(content), "image", f"meta.{lower}"), "icon")
+        return True
+    if lower in ("description", "og:description"):
+        page.document.description = page.document.description or label(content)
+        return True
+    if microdata:
+        named = kind_of_property(name, page.scopes)
+    else:
+        named = (name, PROPERTIES[lower[7:]]) if lower.startswith("schema:") and lower[7:] in PROPERTIES else None
+    if named is not None:
+        page.add_media(_reference(content), named[1], "itemprop." + named[0])
+        return True
+    head, _, tail = lower.rpartition(":")
+    return head in META and _describe(page, META[head][0], tail, content)
 
 
-_ICONS = {
-    "icon",
-    "apple-touch-icon",
-    "apple-touch-icon-precomposed",
-    "mask-icon",
-    "fluid-icon",
-    "apple-touch-startup-image",
-}
+def _describe(page: Page, via: str, tail: str, content: str) -> bool:
+    """A structured property (`og:image:width`) of the media named before it."""
+    item = page.metas.get(via)
+    if item is not None:
+        if tail == "alt":
+            item.alt = item.alt or label(content)
+        elif tail == "type":
+            item.mime_type = item.mime_type or mime_type(content)
+        elif tail == "width":
+            item.width = item.width or pixels(content)
+        elif tail == "height":
+            item.height = item.height or pixels(content)
+    return True
 
 
-def find_link(page: Page, attrs: dict[str, str]) -> None:
+def _reference(content: str) -> str:
+    """A URL in metadata; many systems escape it twice."""
+    text = plain(content)
+    return plain(text) if "&amp;" in text else text
+
+
+def find_link(page: Page, element: str, attrs: dict[str, str]) -> None:
     """One `link` element."""
-    href = decode(attrs.get("href", "")).strip()
-    rels = attrs.get("rel", "").lower().split()
     if "imagesrcset" in attrs:
-        page.add_srcset(decode(attrs["imagesrcset"]), "image", "link.imagesrcset")
+        page.add_srcset(plain(attrs["imagesrcset"]), "image", "link.imagesrcset")
+    href = plain(attrs.get("href", "")).strip()
     if not href:
         return
-    for rel in rels:
+    for rel in attrs.get("rel", "").lower().split():
         if rel in _ICONS:
-            _icon(page, rel, href, attrs)
-            return
-        _related(page, rel, href, attrs)
-    prop = attrs.get("itemprop")
-    if prop in ITEMPROP_KINDS:
-        page.add(href, kind_of_url(href) or ITEMPROP_KINDS[prop], "itemprop." + prop)
+            item = page.add(href, "image", "link." + rel.removesuffix("-precomposed"))
+            flag(item, "icon")
+            if item is not None:
+                item.mime_type = item.mime_type or mime_type(attrs.get("type", ""))
+            break
+        _find_rel(page, rel, href, attrs)
+    prop = attrs.get("itemprop") or attrs.get("property", "").removeprefix("schema:")
+    if prop and (named := kind_of_property(prop, page.scopes)):
+        page.add_media(href, named[1], "itemprop." + named[0])
 
 
-def _icon(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:
-    item = page.add(href, "image", "link." + rel.removesuffix("-precomposed"))
-    page.flag(item, "icon")
-    if item is not None and attrs.get("type"):
-        item.mime_type = attrs["type"]
-
-
-def _related(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:
+def _find_rel(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:
     if rel in ("image_src", "thumbnail"):
         page.add(href, "image", "link.image_src")
     elif rel in ("video_src", "audio_src"):
-        page.add(href, kind_of_url(href) or ("embed" if rel == "video_src" else "audio"), "link." + rel)
+        page.add_media(href, "embed" if rel == "video_src" else "audio", "link." + rel)
     elif rel in ("preload", "prefetch", "enclosure"):
-        _preload(page, rel, href, attrs)
+        kind = _kind_of_preload(page, href, attrs)
+        if kind is not None:
+            page.add(href, kind, "link." + rel)
     elif rel == "canonical" and page.document.canonical_url is None:
         page.document.canonical_url = page.resolve(href)
     elif rel == "alternate" and "oembed" in attrs.get("type", ""):
@@ -130,10 +127,10 @@ def _related(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:
             page.document.oembed.append(url)
 
 
-def _preload(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:
-    as_ = attrs.get("as", "").lower()
-    kind: Kind | None = as_ if as_ in ("image", "video", "audio") else None  # type: ignore[assignment]
-    if kind is None and not as_:
-        kind = kind_of_mime(attrs.get("type", "")) if attrs.get("type") else kind_of_url(href)
-    if kind is not None and kind != "embed":
-        page.add(href, kind, "link." + rel)
+def _kind_of_preload(page: Page, href: str, attrs: dict[str, str]) -> Kind | None:
+    purpose = attrs.get("as", "").lower()
+    if purpose:
+        return {"image": "image", "video": "video", "audio": "audio"}.get(purpose)  # type: ignore[return-value]
+    if attrs.get("type"):
+        return kind_of_mime(plain(attrs["type"]))
+    return kind_of_url(page.resolve(href) or "")

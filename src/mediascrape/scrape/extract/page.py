@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
 from mediascrape.scrape.extract.items import Document, Kind, MediaItem
+from mediascrape.scrape.extract.kinds import kind_of_url
+from mediascrape.scrape.extract.microdata import Scopes
 from mediascrape.scrape.extract.srcset import best_candidate, parse_srcset
+from mediascrape.scrape.extract.text import label, plain
 from mediascrape.scrape.urls import join_url
 
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
+_number = re.compile(r"\s*([0-9]{1,9})(?!\s*%)").match
 
 
 class Page:
     """Collects the media items of one document, one item per URL.
 
-    `add` and `add_srcset` resolve, deduplicate and note the places; all state that finders share (the base
-    URL, whether `noscript` or `template` is open, the media element that a `source` belongs to) is here.
+    `add` and `add_srcset` resolve, deduplicate and note the places; all state that finders share (the base URL,
+    whether `noscript` or `template` is open, the media element that a `source` belongs to) is here.
     """
 
     __slots__ = (
-        "base_fixed", "document", "items", "last_meta", "media_parent", "noscript", "resolved", "template",
+        "base_fixed", "codec", "deep", "document", "items", "metas", "parent", "resolved", "scopes", "svg", "within",
     )  # fmt: skip
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, *, deep: bool = False) -> None:
         self.document = document
+        self.deep = deep
         self.items: dict[str, MediaItem] = {}
         self.resolved: dict[str, str | None] = {}
         self.base_fixed = False
-        self.noscript = 0
-        self.template = 0
-        self.media_parent = ""
-        self.last_meta: MediaItem | None = None
+        #: How non-ASCII characters in a query are encoded, when not as UTF-8.
+        self.codec: str | None = None
+        #: Flags of what is open: `in_noscript` or `in_template`.
+        self.within: tuple[str, ...] = ()
+        self.parent = ""
+        self.svg = 0
+        self.metas: dict[str, MediaItem] = {}
+        self.scopes = Scopes()
 
     def resolve(self, ref: str) -> str | None:
         """The absolute http(s) URL of a reference, without fragment; None for others. Counts `data:`."""
@@ -38,10 +51,12 @@ class Page:
             pass
         text = ref.strip(_C0_AND_SPACE)
         url = None
-        if text[:5].lower() == "data:":
-            self.document.data_uris += 1
-            return None
         if text and text[0] != "#":
+            if text[:5].lower() == "data:":
+                self.document.data_uris += 1
+                return None
+            if self.codec is not None and "?" in text and not text.isascii():
+                text = _encode_query(text, self.codec)
             url = join_url(self.document.base_url, text)
             if url is not None:
                 url = url.partition("#")[0] if url.startswith(("http://", "https://")) else None
@@ -55,14 +70,22 @@ class Page:
             return None
         item = self.items.get(url)
         if item is None:
-            item = MediaItem(url, kind, via, (via,))
-            item.position = len(self.items)
-            if self.noscript or self.template:
-                item.flags = ("in_template",) if self.template else ("in_noscript",)
-            self.items[url] = item
-        elif via not in item.places:
-            item.places += (via,)
+            item = self.items[url] = MediaItem(url, kind, via, (via,), position=len(self.items), flags=self.within)
+        else:
+            if via not in item.places:
+                item.places += (via,)
+            if not self.within and item.flags:
+                # Seen outside, too: what stood within `noscript` was a copy.
+                item.flags = tuple(flag for flag in item.flags if flag not in _WITHIN)
         return item
+
+    def add_media(self, ref: str, default: Kind | None, via: str) -> MediaItem | None:
+        """Like `add`, the kind being what the URL's extension tells, else `default` (None: not media)."""
+        url = self.resolve(ref)
+        if url is None:
+            return None
+        kind = kind_of_url(url) or default
+        return None if kind is None else self.add(ref, kind, via)
 
     def add_srcset(self, text: str, kind: Kind, via: str) -> list[MediaItem]:
         """Note all candidates of a srcset; the largest is flagged `best`."""
@@ -75,12 +98,56 @@ class Page:
                 continue
             if item.descriptor is None:
                 item.descriptor = descriptor
-            if index == best and "best" not in item.flags:
-                item.flags += ("best",)
+            if index == best:
+                flag(item, "best")
             found.append(item)
         return found
 
-    def flag(self, item: MediaItem | None, flag: str) -> None:
-        """Mark an item; `item` may be None so that finders needn't ask."""
-        if item is not None and flag not in item.flags:
-            item.flags += (flag,)
+
+_WITHIN = frozenset({"in_noscript", "in_template"})
+
+
+def flag(item: MediaItem | None, name: str) -> None:
+    """Mark an item; it may be None so that finders needn't ask."""
+    if item is not None and name not in item.flags:
+        item.flags += (name,)
+
+
+def describe(item: MediaItem | None, attrs: Mapping[str, str], *, size: bool = True) -> None:
+    """What an element says of its media: alternative text, title, size, type. The first to say it counts."""
+    if item is None:
+        return
+    if item.alt is None and "alt" in attrs:
+        item.alt = label(attrs["alt"])
+    if item.title is None and "title" in attrs:
+        item.title = label(attrs["title"])
+    if size:
+        if item.width is None and "width" in attrs:
+            item.width = pixels(attrs["width"])
+        if item.height is None and "height" in attrs:
+            item.height = pixels(attrs["height"])
+    if item.mime_type is None and "type" in attrs:
+        item.mime_type = mime_type(attrs["type"])
+
+
+def pixels(text: str) -> int | None:
+    """A dimension attribute in CSS pixels; percentages tell nothing."""
+    match = _number(text)
+    return None if match is None else int(match[1])
+
+
+def mime_type(text: str) -> str | None:
+    """The essence of a MIME type (`video/mp4` of `video/mp4; codecs=...`), or None if it is none."""
+    essence = plain(text).partition(";")[0].strip().lower()
+    return essence if "/" in essence and len(essence) < 80 and " " not in essence else None
+
+
+def _encode_query(text: str, codec: str) -> str:
+    """The URL standard's query state in a document that is not UTF-8."""
+    before, _, query = text.partition("?")
+    query, hash_, fragment = query.partition("#")
+    encoded = query.encode(codec, "xmlcharrefreplace")
+    return f"{before}?{quote(encoded, safe=_QUERY_SAFE)}{hash_}{fragment}"
+
+
+_QUERY_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\"#<>'&;") + "&;%"

@@ -3,128 +3,208 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from collections.abc import Callable
 
 from mediascrape.scrape.extract.css import style_sheet_urls
-from mediascrape.scrape.extract.entities import unescape_attribute
-from mediascrape.scrape.extract.finders import find
+from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, find
 from mediascrape.scrape.extract.jsonld import find_jsonld
-from mediascrape.scrape.extract.metadata import find_link
-from mediascrape.scrape.extract.page import Page
-from mediascrape.scrape.extract.tokens import RAW_TEXT, attributes, comment_end, next_token, raw_text_end
+from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
+from mediascrape.scrape.extract.metadata import META_WORDS
+from mediascrape.scrape.extract.page import Page, flag
+from mediascrape.scrape.extract.text import decoded, label, plain
+from mediascrape.scrape.extract.tokens import (
+    RAW_TEXT,
+    attributes,
+    exact_tokens,
+    fast_tokens,
+    head_and_text,
+    is_whole,
+    tag_name,
+)
 from mediascrape.scrape.urls import join_url
 
-_MEDIA_META = re.compile(
-    rb"image|video|audio|player|thumb|logo|contentUrl|embedUrl|url|description", re.IGNORECASE
-)
+
+class ReadAgainError(Exception):
+    """What was learned on the way changes how the beginning reads: the base URL, or that tags are not whole."""
 
 
-class BaseChangedError(Exception):
-    """A `base[href]` came after relative URLs had been resolved: read again with it."""
+def read(page: Page, data: str, *, exact: bool) -> None:
+    """Note everything in `data` (UTF-8 read as Latin-1) on the page.
 
-
-def read(page: Page, data: bytes) -> None:
-    """Note everything in `data` (UTF-8) on the page."""
-    position = 0
-    while (match := next_token(data, position)) is not None:
-        position = match.end()
-        name, raw, closed, ended, comment = match.groups()
-        if name is not None:
-            if not closed:
-                return
-            name = name.lower()
-            if name in RAW_TEXT:
-                end = raw_text_end(name, data, position)
-                _raw_text(page, name, raw, data, position, end)
-                position = end
-            elif name in _OWN_READERS:
-                _OWN_READERS[name](page, raw)
-            else:
-                find(page, name.decode("utf-8", "replace"), attributes(raw))
-        elif ended is not None:
-            _end(page, ended.lower())
-        elif comment is not None:
-            position = comment_end(data, position)
-
-
-def _noscript(page: Page, _raw: bytes) -> None:
-    page.noscript += 1
-
-
-def _template(page: Page, _raw: bytes) -> None:
-    page.template += 1
-
-
-def _html(page: Page, raw: bytes) -> None:
-    lang = attributes(raw).get("lang")
-    if lang and page.document.lang is None:
-        page.document.lang = lang
-
-
-def _link(page: Page, raw: bytes) -> None:
-    find_link(page, attributes(raw))
-
-
-def _end(page: Page, name: bytes) -> None:
-    if name == b"noscript":
-        page.noscript = max(0, page.noscript - 1)
-    elif name == b"template":
-        page.template = max(0, page.template - 1)
-    else:
-        page.media_parent = ""
-
-
-def _meta(page: Page, raw: bytes) -> None:
-    if not _MEDIA_META.search(raw):
+    Raises ReadAgainError when a `base[href]` follows relative URLs, or, unless `exact`, when a tag holds a `>`.
+    """
+    if exact:
+        _read_exactly(page, exact_tokens(data))
         return
-    attrs = attributes(raw)
-    find(page, "meta", attrs)
-    document = page.document
-    if document.description is None and (attrs.get("name") or attrs.get("property", "")).lower() in (
-        "description",
-        "og:description",
-    ):
-        document.description = unescape_attribute(attrs.get("content", "")).strip() or None
+    for token in fast_tokens(data):
+        if token[:3] in _KEYS:
+            _check(token)
+            name = tag_name(token)[0].lower()  # type: ignore[index]
+            _HANDLERS.get(name, _element)(page, name, token)
+        elif len(token) > 12:
+            if "'" in token or token[-2] != '"' or token[-3] in "= \t\n\f\r":
+                _check(token)
+            if "." in token and _names_media(token) or "url(" in token:
+                name = tag_name(token)[0].lower()  # type: ignore[index]
+                find(page, name, attributes(token))
 
 
-def _base(page: Page, raw: bytes) -> None:
-    if page.base_fixed or page.template:
+def _read_exactly(page: Page, tokens: list[str]) -> None:
+    scopes = page.scopes
+    for token in tokens:
+        if not token:
+            continue
+        name = tag_name(token)[0].lower()  # type: ignore[index]
+        if token[0] == "/":
+            scopes.end(name[1:])
+            if name in _HANDLERS:
+                _HANDLERS[name](page, name, token)
+            continue
+        if scopes:
+            scopes.start(name)
+        if "itemscope" in token and name not in RAW_TEXT:
+            attrs = attributes(token)
+            if "itemscope" in attrs:
+                scopes.enter(name, plain(attrs.get("itemtype", "")), attrs.get("itemprop", ""))
+        if name in _HANDLERS or name in _FOUND or "." in token or "url(" in token or "itemprop" in token:
+            _HANDLERS.get(name, _element)(page, name, token)
+
+
+def _check(token: str) -> None:
+    """A tag cut at its first `>` is whole if all quotes are closed there."""
+    if token[-1] != ">":
+        token = token[: token.find(">") + 1]
+    if ("'" in token or token.count('"') & 1) and not is_whole(token):
+        raise ReadAgainError
+
+
+def _element(page: Page, name: str, token: str) -> None:
+    find(page, name, attributes(token))
+
+
+def _meta(page: Page, name: str, token: str) -> None:
+    if _meta_words(token):
+        find(page, name, attributes(token))
+
+
+def _script(page: Page, name: str, token: str) -> None:
+    if "json" in token[:400]:
+        head, text = head_and_text(token)
+        if "ld+json" in attributes(head).get("type", "").lower():
+            find_jsonld(page, decoded(text))
+
+
+def _style(page: Page, name: str, token: str) -> None:
+    if "(" not in token:
         return
-    href = attributes(raw).get("href")
-    if href is None:
+    head, text = head_and_text(token)
+    kind = attributes(head).get("type", "").strip().lower()
+    if kind in ("", "text/css"):
+        for url in style_sheet_urls(decoded(text)):
+            flag(page.add(url, "image", "style.url"), "decoration")
+
+
+def _title(page: Page, name: str, token: str) -> None:
+    if page.document.title is None and not page.svg:
+        text = html.unescape(decoded(head_and_text(token)[1]))
+        page.document.title = " ".join(text.split()) or None
+
+
+def _iframe(page: Page, name: str, token: str) -> None:
+    find(page, name, attributes(head_and_text(token)[0]))
+
+
+def _base(page: Page, name: str, token: str) -> None:
+    """The first `base[href]` counts, for the whole document."""
+    href = attributes(token).get("href")
+    if page.base_fixed or href is None or "in_template" in page.within:
         return
     page.base_fixed = True
-    base = join_url(page.document.base_url, unescape_attribute(href).strip())
+    base = join_url(page.document.base_url, plain(href).strip())
     if base is None or not base.startswith(("http://", "https://")) or base == page.document.base_url:
         return
     page.document.base_url = base
     if page.resolved:
-        raise BaseChangedError
+        raise ReadAgainError
 
 
-def _raw_text(page: Page, name: bytes, raw: bytes, data: bytes, start: int, end: int) -> None:
-    if name == b"script":
-        if b"ld+json" in raw:
-            find_jsonld(page, data[start:end].decode("utf-8", "replace"))
-    elif name == b"style":
-        if data.find(b"(", start, end) >= 0:
-            for url in style_sheet_urls(data[start:end].decode("utf-8", "replace")):
-                page.flag(page.add(url, "image", "style.url"), "decoration")
-    elif name == b"title":
-        if page.document.title is None:
-            text = html.unescape(data[start:end].decode("utf-8", "replace"))
-            page.document.title = " ".join(text.split()) or None
-    elif name == b"iframe":
-        find(page, "iframe", attributes(raw))
+def _html(page: Page, name: str, token: str) -> None:
+    if page.document.lang is None:
+        page.document.lang = label(attributes(token).get("lang", ""))
 
 
-#: Elements that are more than the media they name.
-_OWN_READERS: dict[bytes, Callable[[Page, bytes], None]] = {
-    b"noscript": _noscript,
-    b"template": _template,
-    b"meta": _meta,
-    b"link": _link,
-    b"base": _base,
-    b"html": _html,
+def _skip(page: Page, name: str, token: str) -> None:
+    """Text of a control, or a fallback no browser shows."""
+
+
+def _noscript(page: Page, name: str, token: str) -> None:
+    page.within = ("in_noscript",)
+
+
+def _template(page: Page, name: str, token: str) -> None:
+    page.within = ("in_template",)
+
+
+def _outside(page: Page, name: str, token: str) -> None:
+    page.within = ()
+
+
+def _svg(page: Page, name: str, token: str) -> None:
+    page.svg += 1
+
+
+def _end_svg(page: Page, name: str, token: str) -> None:
+    page.svg = max(0, page.svg - 1)
+
+
+def _end_media(page: Page, name: str, token: str) -> None:
+    page.parent = ""
+
+
+_HANDLERS: dict[str, Callable[[Page, str, str], None]] = {
+    "meta": _meta,
+    "script": _script,
+    "style": _style,
+    "title": _title,
+    "iframe": _iframe,
+    "base": _base,
+    "html": _html,
+    "noscript": _noscript,
+    "template": _template,
+    "/noscript": _outside,
+    "/template": _outside,
+    "svg": _svg,
+    "/svg": _end_svg,
+    "/picture": _end_media,
+    "/video": _end_media,
+    "/audio": _end_media,
+    **dict.fromkeys(("textarea", "xmp", "noembed", "noframes"), _skip),
 }
+#: Elements looked at whatever their attributes; all others only if these may name media.
+_FOUND = frozenset(ATTRIBUTES.keys() | ELEMENTS.keys()) - {
+    "a", "area", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "use",
+}  # fmt: skip
+
+
+def _spellings(prefix: str) -> list[str]:
+    return ["".join(letters) for letters in itertools.product(*({char, char.upper()} for char in prefix))]
+
+
+#: The first three characters of the tokens that have a handler, in any case.
+_KEYS = frozenset(key for name in _HANDLERS.keys() | _FOUND for key in _spellings(name[:3]))
+_meta_words = re.compile(META_WORDS).search
+
+
+def _extension_starts() -> str:
+    """A dot and the first two letters of a media extension, in any case."""
+    seconds: dict[str, set[str]] = {}
+    for extension in KIND_BY_EXTENSION:
+        seconds.setdefault(extension[0], set()).update((extension[1], extension[1].upper()))
+    return "|".join(
+        f"[{first}{first.upper()}][{''.join(sorted(second))}]" for first, second in sorted(seconds.items())
+    )
+
+
+_names_media = re.compile(rf"\.(?:{_extension_starts()})").search

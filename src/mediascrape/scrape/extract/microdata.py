@@ -1,0 +1,82 @@
+"""Microdata: which `itemprop` names media, and of what kind.
+
+Needed only for `itemprop="url"`, whose meaning is its item's: the image itself within an ImageObject. All other
+properties say by their name what they are.
+"""
+
+from __future__ import annotations
+
+from mediascrape.scrape.extract.items import Kind
+
+#: Property (lower case) -> kind of what it names.
+PROPERTIES: dict[str, Kind] = {
+    "image": "image",
+    "images": "image",
+    "photo": "image",
+    "logo": "image",
+    "thumbnail": "image",
+    "thumbnailurl": "image",
+    "primaryimageofpage": "image",
+    "contenturl": "image",
+    "embedurl": "embed",
+}
+#: schema.org type -> kind of its `url` or `contentUrl`.
+TYPES: dict[str, Kind] = {
+    "imageobject": "image",
+    "barcode": "image",
+    "videoobject": "video",
+    "audioobject": "audio",
+}
+#: Items within items that are followed; deeper ones are not, which bounds the work.
+MAX_DEPTH = 32
+
+
+class Scopes:
+    """The microdata items open at the current place, by counting the end tags of their elements."""
+
+    __slots__ = ("_open",)
+
+    def __init__(self) -> None:
+        #: [element, how many of this element are open within, kind]
+        self._open: list[tuple[str, list[int], Kind | None, bool]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def enter(self, element: str, itemtype: str, itemprop: str) -> None:
+        """A start tag with `itemscope`."""
+        if len(self._open) < MAX_DEPTH:
+            kind = TYPES.get(itemtype.rstrip("/").rpartition("/")[2].lower())
+            prop = PROPERTIES.get(itemprop.lower()) if kind is None and not itemtype else None
+            self._open.append((element, [1], kind or prop, kind == "image" or prop == "image"))
+
+    def start(self, element: str) -> None:
+        """Any start tag while an item is open."""
+        if self._open and self._open[-1][0] == element:
+            self._open[-1][1][0] += 1
+
+    def end(self, element: str) -> None:
+        """Any end tag: closes the innermost items of that element."""
+        for index in range(len(self._open) - 1, -1, -1):
+            name, depth, _, _ = self._open[index]
+            if name == element:
+                depth[0] -= 1
+                if not depth[0]:
+                    del self._open[index:]
+                return
+
+    def kind(self) -> Kind | None:
+        """The kind of media that the innermost item is."""
+        return self._open[-1][2] if self._open else None
+
+
+def kind_of_property(itemprop: str, scopes: Scopes) -> tuple[str, Kind] | None:
+    """The media property among the names of an `itemprop`, and its kind; None if there is none."""
+    for name in itemprop.split():
+        lower = name.lower()
+        kind = PROPERTIES.get(lower)
+        if kind is not None:
+            return name, (scopes.kind() or kind) if lower == "contenturl" else kind
+        if lower == "url" and scopes.kind() == "image":
+            return name, "image"
+    return None
