@@ -116,8 +116,12 @@ def postgresql_search(found: Select, terms: Sequence[Term], query: MediaQuery) -
 
 
 def postgresql_has_word(word: str) -> Select:
-    """A row if some item has the word."""
-    return sa.select(media.c.id).where(_words.op("@@")(sa.cast(f"'{word}'", TSQUERY))).limit(1)
+    """A row if some item has the word.
+
+    Not just any row of the table: for that the planner would read all of it, sure to meet one soon.
+    """
+    has_word = _words.op("@@")(sa.cast(f"'{word}'", TSQUERY))
+    return sa.select(media.c.id).where(has_word).order_by(media.c.id.desc()).limit(100)
 
 
 def media_by_page(query: MediaQuery) -> Select:
