@@ -102,7 +102,9 @@ class Mediascrape:
         """
         accepted = sift(urls, max_url_length=self.settings.max_url_length)
         batch = batch_id or uuid4().hex
-        options = replace(self.queue.defaults, priority=priority, delay_ms=delay_ms)
+        options = self.queue.defaults
+        if priority or delay_ms:
+            options = replace(options, priority=priority, delay_ms=delay_ms)
         added = await self.queue.add_many(
             NewJob(
                 JOB_NAME,

@@ -123,7 +123,8 @@ class Gate:
             await _refusal(problem, scope, headers)(scope, receive, answer)
             return
         scope["identity"] = identity
-        if scope["method"] not in SAFE_METHODS:
+        counted = b"content-length" in headers and b"transfer-encoding" not in headers
+        if scope["method"] not in SAFE_METHODS and not counted:
             receive = _bounded(receive, self._max_body)
         await self._app(scope, receive, _with_cookie(answer, scope, identity))
 

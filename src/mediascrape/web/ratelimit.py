@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import lru_cache
 from ipaddress import ip_address
 
 
@@ -43,6 +44,7 @@ def client_key(address: str) -> str:
     return str(ip)
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(address: str) -> bool:
     """True for 127.0.0.0/8, ::1, `localhost`, and peers without an address (Unix sockets)."""
     if address in ("localhost", ""):
