@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from mediascrape.errors import BodyTooLargeError
 from mediascrape.scrape.extract.encoding import read_bytes
 from mediascrape.scrape.extract.fillers import mark_fillers
+from mediascrape.scrape.extract.fillers import mark_fillers
 from mediascrape.scrape.extract.filter import ItemFilter
 from mediascrape.scrape.extract.items import Document, Kind, MediaItem
 from mediascrape.scrape.extract.page import Page
@@ -53,4 +54,5 @@ def extract(
             base = page.document.base_url
     document = page.document
     document.items = list(page.items.values())
+    mark_fillers(document.items)
     return document

@@ -61,7 +61,7 @@ def find(page: Page, element: str, attrs: Attributes) -> None:
     style = attrs.get("style")
     if style and "(" in style:
         for url in declaration_urls(plain(style)):
-            flag(page.add(url, "image", f"{element}.style"), "decoration")
+            flag(page.add(url, "image", "style.url"), "decoration")
 
 
 def find_by_table(page: Page, element: str, attrs: Attributes) -> None:

@@ -43,9 +43,10 @@ SHOWING: dict[str, Kind] = {
     "audio": "audio",
 }
 _STILL = re.compile(r"poster|thumb|image|bg|background|placeholder").search
+#: A URL as a whole: no blanks or separators before its scheme or first slash, a media extension at its path's end.
 _media_url = re.compile(
-    r"[ \t\n\f\r]*(?:[hH][tT][tT][pP][sS]?:)?[^<>\"'{}|\\^`(),:]+(?::[0-9]+)?[^<>\"'{}|\\^`]*\.(?:" + EXTENSION_PATTERN + r")"
-    r"(?:[?#;!:][^\s<>\"'{}]*)?[ \t\n\f\r]*",
+    r"[ \t\n\f\r]*(?:https?:)?[^<>\"'{}|\\^`(),:;=\s][^<>\"'{}|\\^`:?#\n]*(?::[0-9]+/[^<>\"'{}|\\^`?#\n]*)?"
+    r"\.(?:" + EXTENSION_PATTERN + r")(?:[?#][^\s<>\"'{}]*)?[ \t\n\f\r]*",
     re.IGNORECASE,
 ).fullmatch
 _plain_url = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}\[\](),]+\s*", re.IGNORECASE).fullmatch

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import re
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from mediascrape.scrape.extract.jsonld import find_jsonld
 from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
 from mediascrape.scrape.extract.metadata import META_WORDS
 from mediascrape.scrape.extract.page import Page, flag
-from mediascrape.scrape.extract.text import decoded, label, plain
+from mediascrape.scrape.extract.text import decoded, label, plain, unescaped
 from mediascrape.scrape.extract.tokens import (
     RAW_TEXT,
     attributes,
@@ -108,7 +107,7 @@ def _style(page: Page, name: str, token: str) -> None:
 
 def _title(page: Page, name: str, token: str) -> None:
     if page.document.title is None and not page.svg:
-        text = html.unescape(decoded(head_and_text(token)[1]))
+        text = unescaped(decoded(head_and_text(token)[1]))
         page.document.title = " ".join(text.split()) or None
 
 
