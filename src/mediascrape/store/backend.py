@@ -53,6 +53,14 @@ class Backend(Protocol):
         """Delete up to `limit` of the oldest scrapes, if they ended before that millisecond."""
         ...
 
+    async def load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
+        """Insert rows as they are, into a database that is being filled from another."""
+        ...
+
+    async def loaded(self) -> None:
+        """All rows are there: numbers go on after theirs."""
+        ...
+
     async def close(self) -> None:
         """Let go of the database."""
         ...

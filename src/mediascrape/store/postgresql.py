@@ -21,7 +21,7 @@ from .items import Known
 from .migrations import migrations
 from .options import StoreOptions
 from .postgresql_prune import prune_scrapes
-from .postgresql_save import ConcurrentSaveError, GroupCommit
+from .postgresql_save import ConcurrentSaveError, GroupCommit, insert_media
 from .prepare import Prepared
 from .records import Saved, Validators
 
@@ -125,6 +125,27 @@ class PostgreSQLBackend:
 
     async def prune(self, finished_before: int, limit: int) -> int:
         return await self._on(lambda db: prune_scrapes(db, self._shard, finished_before, limit))
+
+    async def load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
+        async def copy(db: asyncpg.Connection) -> None:
+            async with db.transaction():
+                if table == "media":
+                    await insert_media(db, rows)
+                else:
+                    await db.copy_records_to_table(table, records=rows, columns=names)
+
+        await self._on(copy)
+
+    async def loaded(self) -> None:
+        async def set_sequences(db: asyncpg.Connection) -> None:
+            for table in ("hosts", "pages", "media", "scrapes"):
+                await db.execute(
+                    f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"  # noqa: S608
+                    " HAVING max(id) IS NOT NULL"
+                )
+            await db.execute("ANALYZE")
+
+        await self._on(set_sequences)
 
     async def close(self) -> None:
         try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .items import ItemRows, Known, Rows
+from .items import MEDIA_COLUMNS, ItemRows, Known
 from .plan import PagePlan, PageState, PastScrape, plan_pages, plan_scrapes
 from .prepare import Prepared, hosts_of, millis
 from .records import Saved
@@ -67,7 +67,7 @@ INSERT INTO media (id, host_id, first_page_id, first_seen, kind, url, via, alt, 
     mime_type, flags, provider, provider_id, words)
 SELECT new.*, mediascrape_words(left(
     concat_ws(' ', substr(new.url, strpos(new.url, '//')), new.alt, new.title, pages.title), 50000))
-FROM media_stage AS new JOIN pages ON pages.id = new.first_page_id
+FROM media_stage AS new LEFT JOIN pages ON pages.id = new.first_page_id
 ORDER BY new.host_id, new.url COLLATE "C"
 ON CONFLICT (host_id, (md5(url)::uuid)) DO NOTHING RETURNING id
 """
@@ -178,20 +178,15 @@ class GroupCommit:
         for page_id, prepared in plan.changed.items():
             items.add(page_id, prepared)
         if len(items.media):
-            await self._db.execute(_STAGE)
-            await self._copy("media_stage", items.media)
-            inserted = await self._db.fetch(_INSERT_MEDIA)
+            inserted = await insert_media(self._db, zip(*items.media.columns, strict=True))
             if len(inserted) < len(items.media):
-                await self._resolve({row[0] for row in inserted})
+                await self._resolve(inserted)
         items.count(self._tallies)
         if plan.had_items:
             await self._db.execute(_DELETE_PAGE_MEDIA, plan.had_items)
         if len(items.page_media):
-            await self._copy("page_media", items.page_media)
-
-    async def _copy(self, table: str, rows: Rows) -> None:
-        values = zip(*rows.columns, strict=True)
-        await self._db.copy_records_to_table(table, records=values, columns=rows.names)
+            rows = zip(*items.page_media.columns, strict=True)
+            await self._db.copy_records_to_table("page_media", records=rows, columns=items.page_media.names)
 
     async def _resolve(self, inserted: Collection[int]) -> None:
         existing = self._items.existing(inserted)
@@ -221,6 +216,13 @@ class GroupCommit:
             return []
         result: list[Any] = await self._db.fetch(statement, *zip(*rows, strict=True))
         return result
+
+
+async def insert_media(db: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:
+    """Insert media (columns as in MEDIA_COLUMNS) that do not exist; the ids of those that did not."""
+    await db.execute(_STAGE)
+    await db.copy_records_to_table("media_stage", records=rows, columns=MEDIA_COLUMNS)
+    return {row[0] for row in await db.fetch(_INSERT_MEDIA)}
 
 
 async def add_tallies(db: Connection, tallies: Tallies, shard: int) -> None:

@@ -107,6 +107,12 @@ class SQLiteBackend:
     async def prune(self, finished_before: int, limit: int) -> int:
         return await self._in(self._writer, self._prune, finished_before, limit)
 
+    async def load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
+        await self._in(self._writer, self._load, table, names, rows)
+
+    async def loaded(self) -> None:
+        """Nothing to do: ids follow the highest, and words are indexed from the first id on."""
+
     async def close(self) -> None:
         await asyncio.to_thread(self._shut_down)
 
@@ -177,6 +183,12 @@ class SQLiteBackend:
         db = self._connection()
         with _transaction(db):
             return prune_scrapes(db, finished_before, limit)
+
+    def _load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
+        db = self._connection()
+        values = ",".join("?" * len(names))
+        with _transaction(db):
+            db.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})", rows)  # noqa: S608
 
     def _index_search(self, limit: int) -> int:
         db = self._connection()

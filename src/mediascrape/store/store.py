@@ -70,14 +70,15 @@ async def open_store(url_or_path: str | Path, options: StoreOptions | None = Non
     names no database that we know. What is being saved at the end is committed before the store closes.
     """
     options = options or StoreOptions()
-    store = Store(await _open_backend(url_or_path, options), options)
+    store = Store(await open_backend(url_or_path, options), options)
     try:
         yield store
     finally:
         await store.close()
 
 
-async def _open_backend(url_or_path: str | Path, options: StoreOptions) -> Backend:
+async def open_backend(url_or_path: str | Path, options: StoreOptions) -> Backend:
+    """The database of a URL or path, as `open_store` takes them."""
     scheme, separator, rest = str(url_or_path).partition("://")
     if not separator or scheme == "sqlite":
         from .sqlite import SQLiteBackend

@@ -1,0 +1,65 @@
+"""From one database to another, and on from there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mediascrape.errors import ConfigurationError
+from mediascrape.store import MediaQuery, Saved, ScrapeQuery, Store, copying, open_store
+from mediascrape.store.copying import copy_store
+from postgresql_server import PostgreSQLServer
+
+Make = Callable[..., Any]
+
+
+async def everything(store: Store) -> list[object]:
+    media = [media async for media in store.iter_media(MediaQuery())]
+    return [
+        media,
+        [await store.get_media(one.id) for one in media],
+        (await store.list_media(MediaQuery(batch_id="b"))).items,
+        (await store.list_media(MediaQuery(q="cat"))).items,
+        (await store.list_scrapes(ScrapeQuery())).items,
+        await store.totals(),
+        await store.batch_progress("b"),
+        await store.validators("https://site.example/1"),
+    ]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'copy.db'}"
+    server: PostgreSQLServer = request.getfixturevalue("postgresql")
+    return server.new_url()
+
+
+async def test_a_copy_is_the_same_and_goes_on(
+    database: str, target: str, record: Make, item: Make, failure: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "_CHUNK", 4)
+    async with open_store(database) as store:
+        cats = [item(f"cat{n}.png", alt="A cat", width=n, flags=frozenset({"icon"})) for n in range(9)]
+        await store.save(record("1", items=cats, batch_id="b"))
+        await store.save(record("2", "cat1.png", "https://other.example/x", batch_id="b"))
+        await store.save(failure("3", batch_id="b"))
+        original = await everything(store)
+    seen: list[tuple[str, int]] = []
+    copied = await copy_store(database, target, on_progress=lambda table, rows: seen.append((table, rows)))
+    assert (copied["pages"], copied["media"], copied["page_media"], copied["scrapes"]) == (2, 10, 11, 3)
+    assert ("media", 8) in seen
+    async with open_store(target) as store:
+        assert await everything(store) == original
+        assert await store.save(record("4", "cat0.png", "new.png")) == Saved(found=2, new=1)
+        assert await store.save(record("1", items=cats, batch_id="b")) == Saved(found=9, new=9)
+
+
+async def test_only_into_an_empty_database(database: str, target: str, record: Make) -> None:
+    async with open_store(target) as store:
+        await store.save(record("1", "a"))
+    with pytest.raises(ConfigurationError, match="not empty"):
+        await copy_store(database, target)
