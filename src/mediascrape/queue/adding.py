@@ -87,6 +87,9 @@ class Adder:
         self._patience_s = patience_s
         self._pending: deque[_Pending] = deque()
         self._flusher: asyncio.Task[None] | None = None
+        #: Whether the server of this connection has been given the scripts. One that lacks them would
+        #: leave a receipt behind and no job.
+        self._loaded = False
 
     def submit(self, job_id: str, packed: bytes, deduplication_id: str | None) -> asyncio.Future[Added]:
         """The future ends with Added, JobDataError, or QueueUnavailableError."""
@@ -138,10 +141,13 @@ class Adder:
                 if in_doubt and await self._link.call(command("EXISTS", receipt)):
                     replies = await self._replies_after_the_fact(batch)
                     break
-                replies = (await self._link.execute(packed))[-1]  # of EXEC
+                loads = [] if self._loaded else _load_commands()
+                replies = (await self._link.execute([*loads, *packed]))[-1]  # of EXEC
+                self._loaded = True
                 break
             except LinkLostError:
                 in_doubt = True
+                self._loaded = False
                 if loop.time() + pause > deadline:
                     raise
                 await asyncio.sleep(pause)
@@ -165,8 +171,7 @@ class Adder:
             item for item, reply in zip(batch, replies, strict=True) if isinstance(reply, NoScriptError)
         ]
         if unknown:
-            scripts = load_scripts()
-            await self._link.load_scripts([scripts[name].source for name in _ADD_SCRIPTS])
+            self._loaded = False  # somebody has emptied the server's cache of scripts
         for item, reply in zip(batch, replies, strict=True):
             if item.future.done() or isinstance(reply, NoScriptError):
                 continue  # the caller went away, or see below
@@ -178,6 +183,11 @@ class Adder:
                 item.future.set_result(Added(str(reply), str(reply) != item.job_id))
         if unknown:
             await self._send(unknown)
+
+
+def _load_commands() -> list[bytes]:
+    scripts = load_scripts()
+    return [command("SCRIPT", "LOAD", scripts[name].source) for name in _ADD_SCRIPTS]
 
 
 def _as_error(error: BaseException) -> Exception:
