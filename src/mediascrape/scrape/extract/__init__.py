@@ -41,7 +41,7 @@ def extract(
     if len(body) > options.max_body_bytes:
         raise BodyTooLargeError(f"the document is longer than {options.max_body_bytes} bytes")
     data, encoding, codec = read_bytes(body, content_type)
-    base, exact = base_url, "itemscope" in data
+    base, exact = base_url, False
     while True:
         page = Page(Document(base_url=base, encoding=encoding), deep=options.deep)
         page.base_fixed = base != base_url

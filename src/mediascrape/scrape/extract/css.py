@@ -21,6 +21,15 @@ _comments = re.compile(r"/\*.*?(?:\*/|\Z)|<!--|-->", re.DOTALL)
 _skip_plain = re.compile(
     r"(?:[^{}\[\]()\"'\\;@<]*+\{[^{}\"'\\(\[]*+(?:(?<![lLtT])\([^{}\"'\\()\[]*+\)[^{}\"'\\(\[]*+)*+\})*+"
 ).match
+#: A selector or an at-rule's head up to its `{`, and a block's rest up to its `}`, where nothing is nested oddly.
+_plain_head = re.compile(
+    r"[^{}\[\]()\"'\\;]*+(?:(?:\[[^\[\](){}\"'\\;]*+(?:\"[^\"\\\n]*+\"|'[^'\\\n]*+')?+[^\[\](){}\"'\\;]*+\]"
+    r"|\([^(){}\[\]\"'\\;]*+\))[^{}\[\]()\"'\\;]*+)*+\{"
+).match
+_plain_block = re.compile(
+    r"[^{}\[\]()\"'\\]*+(?:(?:\((?:[^(){}\[\]\"'\\]++|\"[^\"\\\n]*+\"|'[^'\\\n]*+')*+\)"
+    r"|\"[^\"\\\n]*+\"|'[^'\\\n]*+')[^{}\[\]()\"'\\]*+)*+\}"
+).match
 _structure = re.compile(rf"{_BARE_URL}|{_STRING}|\\.|[{{}}\[\]();]", re.DOTALL).finditer
 _declaration = re.compile(
     rf"[ \t\n\f\r;]*+(--[^:;{{}}()\s]*+|-?[a-zA-Z][a-zA-Z-]*+)?((?:[^;\"'(\\uU]++|{_BARE_URL}|{_STRING}|\\."
@@ -56,7 +65,8 @@ _SLOTS = {
 _invalid_value = re.compile(
     r"\\[0-9]\s*$|!\s*ie|progid:|expression\(|-(?:moz|o|ms|khtml)-[a-z-]+\(", re.IGNORECASE
 ).search
-_invalid_selector = re.compile(r"[;$%!@?{}\]]|::?-(?:moz|ms|o|khtml)-|^\s*[,>+~]{2}").search
+_invalid_selector = re.compile(r"[;$%!@?{}]|::?-(?:moz|ms|o|khtml)-|^\s*[,>+~]{2}").search
+_in_brackets = re.compile(r"\[[^\]]*\]").sub
 _important = re.compile(r"!\s*important\s*$", re.IGNORECASE).search
 
 _CLOSER = {"{": "}", "[": "]", "(": ")"}
@@ -74,7 +84,8 @@ def style_sheet_urls(css: str) -> list[str]:
         if not broken:
             position = _skip_plain(css, position).end()  # type: ignore[union-attr]
         start = position
-        position, stop = _next_stop(css, start)
+        head = _plain_head(css, start)
+        position, stop = _next_stop(css, start) if head is None else (head.end(), "{")
         prelude = css[start : position - 1]
         if stop == "}":
             broken = not depth
@@ -85,8 +96,9 @@ def style_sheet_urls(css: str) -> list[str]:
                 depth += 1
                 continue
             start = position
-            position, _ = _next_stop(css, start, "}")
-            if at_rule is None and not broken and not _invalid_selector(prelude):
+            block = _plain_block(css, start)
+            position = _next_stop(css, start, "}")[0] if block is None else block.end()
+            if at_rule is None and not broken and not _invalid_selector(_in_brackets("", prelude)):
                 found += declaration_urls(css[start : position - 1])
             broken = False
     return found
@@ -133,7 +145,7 @@ def _may_name_image(css: str) -> bool:
 def _next_stop(css: str, position: int, stops: str = "{};") -> tuple[int, str]:
     """The position after the next of `stops` that no bracket hides; the end of the text if there is none."""
     closers: list[str] = []
-    at_rule = css.startswith("@", _past_blanks(css, position))
+    at_rule = _at_name(css, position) is not None
     for match in _structure(css, position):
         piece = match[0]
         if len(piece) > 1:
@@ -148,12 +160,6 @@ def _next_stop(css: str, position: int, stops: str = "{};") -> tuple[int, str]:
         elif piece in _CLOSER:
             closers.append(_CLOSER[piece])
     return len(css) + 1, ""
-
-
-def _past_blanks(css: str, position: int) -> int:
-    while css[position : position + 1].isspace():
-        position += 1
-    return position
 
 
 def _declarations(css: str) -> Iterator[tuple[str, str]]:

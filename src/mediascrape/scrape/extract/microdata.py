@@ -31,24 +31,29 @@ TYPES: dict[str, Kind] = {
 MAX_DEPTH = 32
 
 
+#: Elements without an end tag.
+_VOID = frozenset({"meta", "link", "img", "br", "hr", "input", "source", "embed", "area", "track", "wbr", "col", "base"})
+
+
 class Scopes:
-    """The microdata items open at the current place, by counting the end tags of their elements."""
+    """The media items of microdata open at the current place, by counting the end tags of their elements."""
 
     __slots__ = ("_open",)
 
     def __init__(self) -> None:
-        #: [element, how many of this element are open within, kind]
-        self._open: list[tuple[str, list[int], Kind | None, bool]] = []
+        #: (element, how many of this element are open, kind); the outermost is media, those within may be anything.
+        self._open: list[tuple[str, list[int], Kind | None]] = []
 
     def __bool__(self) -> bool:
         return bool(self._open)
 
     def enter(self, element: str, itemtype: str, itemprop: str) -> None:
         """A start tag with `itemscope`."""
-        if len(self._open) < MAX_DEPTH:
-            kind = TYPES.get(itemtype.rstrip("/").rpartition("/")[2].lower())
-            prop = PROPERTIES.get(itemprop.lower()) if kind is None and not itemtype else None
-            self._open.append((element, [1], kind or prop, kind == "image" or prop == "image"))
+        kind = TYPES.get(itemtype.rstrip("/").rpartition("/")[2].lower())
+        if kind is None and not itemtype:
+            kind = PROPERTIES.get(itemprop.lower())
+        if (kind is not None or self._open) and element not in _VOID and len(self._open) < MAX_DEPTH:
+            self._open.append((element, [1], kind))
 
     def start(self, element: str) -> None:
         """Any start tag while an item is open."""
@@ -58,7 +63,7 @@ class Scopes:
     def end(self, element: str) -> None:
         """Any end tag: closes the innermost items of that element."""
         for index in range(len(self._open) - 1, -1, -1):
-            name, depth, _, _ = self._open[index]
+            name, depth, _ = self._open[index]
             if name == element:
                 depth[0] -= 1
                 if not depth[0]:

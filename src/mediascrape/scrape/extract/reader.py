@@ -18,6 +18,7 @@ from mediascrape.scrape.extract.tokens import (
     attributes,
     exact_tokens,
     fast_tokens,
+    fast_tokens_and_ends,
     head_and_text,
     is_whole,
     tag_name,
@@ -35,40 +36,62 @@ def read(page: Page, data: str, *, exact: bool) -> None:
     Raises ReadAgainError when a `base[href]` follows relative URLs, or, unless `exact`, when a tag holds a `>`.
     """
     if exact:
-        _read_exactly(page, exact_tokens(data))
-        return
-    for token in fast_tokens(data):
+        _read_with_scopes(page, exact_tokens(data), exact=True)
+    elif "itemscope" in data:
+        _read_with_scopes(page, fast_tokens_and_ends(data), exact=False)
+    else:
+        _read_tokens(page, fast_tokens(data))
+
+
+def _read_tokens(page: Page, tokens: list[str]) -> None:
+    for token in tokens:
         if token[:3] in _KEYS:
             _check(token)
             name = tag_name(token)[0].lower()  # type: ignore[index]
             _HANDLERS.get(name, _element)(page, name, token)
         elif len(token) > 12:
-            if "'" in token or token[-2] != '"' or token[-3] in "= \t\n\f\r":
+            if "'" in token or token[-2] != '"' or token[-3] in _BEFORE_VALUE:
                 _check(token)
-            if "." in token and _names_media(token) or "url(" in token:
+            if ("." in token and _names_media(token)) or "url(" in token:
                 name = tag_name(token)[0].lower()  # type: ignore[index]
                 find(page, name, attributes(token))
 
 
-def _read_exactly(page: Page, tokens: list[str]) -> None:
+def _read_with_scopes(page: Page, tokens: list[str], *, exact: bool) -> None:
+    """Like `_read_tokens`, knowing which microdata items are open; a tag with `itemprop` is always looked at."""
     scopes = page.scopes
     for token in tokens:
-        if not token:
-            continue
-        name = tag_name(token)[0].lower()  # type: ignore[index]
-        if token[0] == "/":
-            scopes.end(name[1:])
-            if name in _HANDLERS:
-                _HANDLERS[name](page, name, token)
-            continue
         if scopes:
-            scopes.start(name)
-        if "itemscope" in token and name not in RAW_TEXT:
-            attrs = attributes(token)
-            if "itemscope" in attrs:
-                scopes.enter(name, plain(attrs.get("itemtype", "")), attrs.get("itemprop", ""))
-        if name in _HANDLERS or name in _FOUND or "." in token or "url(" in token or "itemprop" in token:
+            name = tag_name(token)[0].lower() if token else ""  # type: ignore[index]
+            if token[:1] == "/":
+                scopes.end(name[1:])
+            else:
+                scopes.start(name)
+        if token[:3] in _KEYS:
+            if not exact:
+                _check(token)
+            name = tag_name(token)[0].lower()  # type: ignore[index]
+            if "itemscope" in token and name not in RAW_TEXT:
+                _enter(page, name, token)
             _HANDLERS.get(name, _element)(page, name, token)
+        elif len(token) > 12:
+            if not exact and ("'" in token or token[-2] != '"' or token[-3] in _BEFORE_VALUE):
+                _check(token)
+            if "itemscope" in token:
+                _enter(page, tag_name(token)[0].lower(), token)  # type: ignore[index]
+            if ("." in token and _names_media(token)) or "url(" in token or "itemprop" in token:
+                name = tag_name(token)[0].lower()  # type: ignore[index]
+                find(page, name, attributes(token))
+
+
+def _enter(page: Page, name: str, token: str) -> None:
+    attrs = attributes(token)
+    if "itemscope" in attrs:
+        page.scopes.enter(name, plain(attrs.get("itemtype", "")), attrs.get("itemprop", ""))
+
+
+#: A quote after one of these may open a value; after anything else it closes one.
+_BEFORE_VALUE = "= \t\n\f\r"
 
 
 def _check(token: str) -> None:

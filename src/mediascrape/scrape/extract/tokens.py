@@ -57,10 +57,12 @@ def _tokens(attributes: str, end_tags: str) -> re.Pattern[str]:
     )
 
 
+_ANY_NAME = r"[a-zA-Z][^ \t\n\f\r/>]*+"
 #: Lists of tokens; what is no token (comments, declarations) is an empty text.
 fast_tokens = _tokens("[^>]*+", "|".join(map(_any_case, _CONTAINERS))).findall
-#: With all end tags, which microdata needs.
-exact_tokens = _tokens(_ATTRIBUTES, r"[a-zA-Z][^ \t\n\f\r/>]*+").findall
+#: With all end tags, for documents with microdata.
+fast_tokens_and_ends = _tokens("[^>]*+", _ANY_NAME).findall
+exact_tokens = _tokens(_ATTRIBUTES, _ANY_NAME).findall
 
 tag_name = re.compile(r"/?[^ \t\n\f\r/>]++").match
 _closed_tag = re.compile(rf"[^ \t\n\f\r/>]++{_ATTRIBUTES}>").match
