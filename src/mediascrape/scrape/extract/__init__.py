@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from mediascrape.errors import BodyTooLargeError
 from mediascrape.scrape.extract.encoding import read_bytes
 from mediascrape.scrape.extract.fillers import mark_fillers
-from mediascrape.scrape.extract.fillers import mark_fillers
 from mediascrape.scrape.extract.filter import ItemFilter
 from mediascrape.scrape.extract.items import Document, Kind, MediaItem
 from mediascrape.scrape.extract.page import Page

@@ -51,8 +51,17 @@ _STANDARD: dict[str, tuple[str, str]] = {
     "cp866": ("ibm866", "cp866"),
 }
 #: Labels of the standard that Python does not know.
-_LABELS = {"x-sjis": "shift_jis", "x-gbk": "gbk", "x-x-big5": "big5", "unicode-1-1-utf-8": "utf-8", "x-cp1252": "cp1252",
-           "x-cp1251": "cp1251", "x-cp1250": "cp1250", "ks_c_5601-1987": "euc_kr", "windows-31j": "cp932"}  # fmt: skip
+_LABELS = {
+    "x-sjis": "shift_jis",
+    "x-gbk": "gbk",
+    "x-x-big5": "big5",
+    "unicode-1-1-utf-8": "utf-8",
+    "x-cp1252": "cp1252",
+    "x-cp1251": "cp1251",
+    "x-cp1250": "cp1250",
+    "ks_c_5601-1987": "euc_kr",
+    "windows-31j": "cp932",
+}
 
 
 def read_bytes(body: bytes, content_type: str | None) -> tuple[str, str, str]:
@@ -86,7 +95,11 @@ def _declared_in_document(body: bytes) -> tuple[str, str] | None:
         start = body[:size].decode("latin-1")
         end = _head_end(start)
         for token in fast_tokens(start if end is None else start[: end.start()]):
-            if token[:4].lower() == "meta" and "charset" in token.lower() and (found := _declared_in_meta(token)):
+            if (
+                token[:4].lower() == "meta"
+                and "charset" in token.lower()
+                and (found := _declared_in_meta(token))
+            ):
                 return found
         if len(body) <= size or end is not None:
             break

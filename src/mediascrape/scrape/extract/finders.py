@@ -38,12 +38,14 @@ ATTRIBUTES: dict[str, dict[str, Kind]] = {
     "iframe": {"src": "embed"},
     "frame": {"src": "embed"},
     "embed": {"src": "embed"},
-    **dict.fromkeys(("body", "table", "thead", "tbody", "tfoot", "tr", "td", "th"), {"background": "image"}),
+    **{name: {"background": "image"} for name in ("body", "table", "thead", "tbody", "tfoot", "tr", "td", "th")},
 }  # fmt: skip
 
 _NO_ROW: dict[str, Kind] = {}
 #: Elements whose `alt`, `title` and size are those of their media.
-_DESCRIBED = frozenset({"img", "image", "amp-img", "amp-anim", "video", "audio", "iframe", "embed", "amp-video"})
+_DESCRIBED = frozenset(
+    {"img", "image", "amp-img", "amp-anim", "video", "audio", "iframe", "embed", "amp-video"}
+)
 #: Attributes of media elements that never hold a URL; skipping them here spares a call.
 _DESCRIBING = frozenset(
     {"alt", "title", "width", "height", "class", "id", "style", "sizes", "loading", "type", "media", "itemprop",
@@ -128,7 +130,8 @@ def _input(page: Page, element: str, attrs: Attributes) -> None:
 
 
 _file_page = re.compile(
-    r"[/=?](?:File|Image|Datei|Bild|Fichier|Archivo|Plik|Media|Special|Ficheiro|Immagine|Bestand|Fil):", re.IGNORECASE
+    r"[/=?](?:File|Image|Datei|Bild|Fichier|Archivo|Plik|Media|Special|Ficheiro|Immagine|Bestand|Fil):",
+    re.IGNORECASE,
 ).search
 
 

@@ -23,7 +23,9 @@ PROPERTIES: dict[str, Kind] = {
     "contentUrl": "image",
     "embedUrl": "embed",
 }
-_wrapping = re.compile(r"/\*\s*<!\[CDATA\[\s*\*/|//\s*<!\[CDATA\[|<!\[CDATA\[|(?:/\*\s*|//\s*)?\]\]>(?:\s*\*/)?|<!--|-->")
+_wrapping = re.compile(
+    r"/\*\s*<!\[CDATA\[\s*\*/|//\s*<!\[CDATA\[|<!\[CDATA\[|(?:/\*\s*|//\s*)?\]\]>(?:\s*\*/)?|<!--|-->"
+)
 _block_comment = re.compile(r"(?<=[\s{}\[\],])/\*.*?\*/", re.DOTALL)
 _trailing_comma = re.compile(r",(?=\s*[}\]])")
 _decoder = json.JSONDecoder(strict=False)
@@ -98,7 +100,9 @@ def _kind_of_node(node: dict[str, Any]) -> Kind | None:
 def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, Any]) -> None:
     if not ref or "{{" in ref or len(ref) > 8192:
         return
-    ref = plain(ref.encode("latin-1", "ignore").decode("latin-1")) if "&amp;" in ref and ref.isascii() else ref
+    ref = (
+        plain(ref.encode("latin-1", "ignore").decode("latin-1")) if "&amp;" in ref and ref.isascii() else ref
+    )
     via = "jsonld." + name
     item = page.add_media(ref, kind, via) if kind != "image" else page.add(ref, kind, via)
     if item is not None and kind == "image" and name in ("url", "contentUrl"):

@@ -50,7 +50,12 @@ _media_url = re.compile(
     re.IGNORECASE,
 ).fullmatch
 _plain_url = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}\[\](),]+\s*", re.IGNORECASE).fullmatch
-_json_string = re.compile(r"\"((?:https?:)?(?:\\?/){1,2}[^\"\s\\]*(?:\\/[^\"\s\\]*)*\.(?:" + EXTENSION_PATTERN + r")(?:\?[^\"\s\\]*)?)\"", re.IGNORECASE)
+_json_string = re.compile(
+    r"\"((?:https?:)?(?:\\?/){1,2}[^\"\s\\]*(?:\\/[^\"\s\\]*)*\.(?:"
+    + EXTENSION_PATTERN
+    + r")(?:\?[^\"\s\\]*)?)\"",
+    re.IGNORECASE,
+)
 
 
 @lru_cache(maxsize=4096)
@@ -75,9 +80,9 @@ def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]
         for item in page.add_srcset(value, "image", via):
             describe(item, attrs, size=False)
     elif _media_url(value) and ("/" in value or use == "known"):
-        item = page.add_media(value, None, via)
-        if shown is not None and item is not None and item.kind == "image":
-            describe(item, attrs, size=False)
+        added = page.add_media(value, None, via)
+        if shown is not None and added is not None and added.kind == "image":
+            describe(added, attrs, size=False)
     elif "(" in value and ("url(" in value or "image-set(" in value):
         for url in value_urls(value):
             flag(page.add(url, "image", via), "decoration")
@@ -98,4 +103,8 @@ def _find_in_json(page: Page, value: str, via: str) -> None:
 
 def is_media_url(value: str) -> bool:
     """Whether a value is, as a whole, a URL with a media extension that does not depend on a bare name."""
-    return "/" in value and _media_url(value) is not None and kind_of_url("http://x/" + value.strip()) is not None
+    return (
+        "/" in value
+        and _media_url(value) is not None
+        and kind_of_url("http://x/" + value.strip()) is not None
+    )

@@ -25,7 +25,7 @@ _ICON_META = frozenset({"msapplication-tileimage", "msapplication-square70x70log
 _ICONS = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "mask-icon", "fluid-icon",
                     "apple-touch-startup-image"})  # fmt: skip
 #: Words, one of which is in every `meta` that may matter; the reader looks before it takes the tag apart.
-META_WORDS = r"image|video|audio|player|thumb|logo|photo|[uU][rR][lL]|description|msapplication|\.(?:jpe?g|png|gif|webp|mp[34])"
+META_WORDS = r"image|video|audio|player|thumb|logo|photo|[uU][rR][lL]|description|msapplication|\.(?:jpe?g|png|gif|webp|mp[34])"  # noqa: E501
 
 
 def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
@@ -37,18 +37,17 @@ def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
         for name in attrs.get(key, "").split():
             if _find_property(page, name, content, microdata=key == "itemprop"):
                 return
-    name = attrs.get("property") or attrs.get("name")
-    if name and not name.lower().startswith("msapplication") and lazy.is_media_url(content):
-        flag(page.add_media(_reference(content), None, f"{element}.{plain(name).strip().lower()}"), "weak")
+    named = attrs.get("property") or attrs.get("name")
+    if named and not name.lower().startswith("msapplication") and lazy.is_media_url(content):
+        flag(page.add_media(_reference(content), None, f"{element}.{plain(named).strip().lower()}"), "weak")
 
 
 def _find_property(page: Page, name: str, content: str, *, microdata: bool) -> bool:
     lower = name.lower()
     if lower in META:
         via, kind = META[lower]
-        item = page.add_media(_reference(content), kind or "embed", via) if kind is None else page.add(
-            _reference(content), kind, via
-        )  # fmt: skip
+        ref = _reference(content)
+        item = page.add_media(ref, "embed", via) if kind is None else page.add(ref, kind, via)
         if item is not None:
             page.metas[via] = item
         return True
@@ -61,7 +60,9 @@ def _find_property(page: Page, name: str, content: str, *, microdata: bool) -> b
     if microdata:
         named = kind_of_property(name, page.scopes)
     else:
-        named = (name, PROPERTIES[lower[7:]]) if lower.startswith("schema:") and lower[7:] in PROPERTIES else None
+        named = (
+            (name, PROPERTIES[lower[7:]]) if lower.startswith("schema:") and lower[7:] in PROPERTIES else None
+        )
     if named is not None:
         page.add_media(_reference(content), named[1], "itemprop." + named[0])
         return True

@@ -32,7 +32,9 @@ MAX_DEPTH = 32
 
 
 #: Elements without an end tag.
-_VOID = frozenset({"meta", "link", "img", "br", "hr", "input", "source", "embed", "area", "track", "wbr", "col", "base"})
+_VOID = frozenset(
+    {"meta", "link", "img", "br", "hr", "input", "source", "embed", "area", "track", "wbr", "col", "base"}
+)
 
 
 class Scopes:

@@ -77,7 +77,9 @@ class Page:
         if item is None:
             if len(self.items) >= MAX_ITEMS:
                 raise DocumentTooComplexError(f"the document names more than {MAX_ITEMS} media")
-            item = self.items[url] = MediaItem(url, kind, via, (via,), position=len(self.items), flags=self.within)
+            item = self.items[url] = MediaItem(
+                url, kind, via, (via,), position=len(self.items), flags=self.within
+            )
         else:
             if via not in item.places and len(item.places) < MAX_PLACES:
                 item.places += (via,)
