@@ -38,7 +38,7 @@ def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
             if _find_property(page, name, content, microdata=key == "itemprop"):
                 return
     named = attrs.get("property") or attrs.get("name")
-    if named and not name.lower().startswith("msapplication") and lazy.is_media_url(content):
+    if named and not named.lower().startswith("msapplication") and lazy.is_media_url(content):
         flag(page.add_media(_reference(content), None, f"{element}.{plain(named).strip().lower()}"), "weak")
 
 
