@@ -2,9 +2,8 @@
 
 Not every `url()` in a style sheet is an image that a browser knows: rules with an invalid selector are dropped
 whole, unknown properties and values singly, and of two declarations of one property only the last counts.
-A tokenizer library in Python (tinycss2) reads under 1 MB/s and pages carry 30 KB of CSS on average, so
-the structure is read by regular expressions: rules without `url(` are passed over in bulk (`_skip_plain`), the
-others are cut at their braces and read declaration by declaration. Linear in the text.
+A tokenizer library in Python (tinycss2) reads under 1 MB/s and pages carry 30 KB of CSS on average, so declarations
+are read by regular expressions here, and rules are found by their braces in `style_sheet`. Linear in the text.
 """
 
 from __future__ import annotations
@@ -12,46 +11,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-_STRING = r"\"(?:[^\"\\\n]++|\\.)*+\"?|'(?:[^'\\\n]++|\\.)*+'?"
+STRING = r"\"(?:[^\"\\\n]++|\\.)*+\"?|'(?:[^'\\\n]++|\\.)*+'?"
 #: A URL without quotes is one token: `;`, `{` and `(` in it mean nothing.
-_BARE_URL = r"[uU][rR][lL]\([ \t\n\f\r]*+(?![\"'])(?:[^)\\]++|\\.)*+\)?"
+BARE_URL = r"[uU][rR][lL]\([ \t\n\f\r]*+(?![\"'])(?:[^)\\]++|\\.)*+\)?"
 
-_comments = re.compile(r"/\*.*?(?:\*/|\Z)|<!--|-->", re.DOTALL)
-#: Rules that can't name an image: no URL, no string, no bracket that might hide a brace.
-_skip_plain = re.compile(
-    r"(?:[^{}\[\]()\"'\\;@<]*+\{[^{}\"'\\(\[]*+(?:(?<![lLtT])\([^{}\"'\\()\[]*+\)[^{}\"'\\(\[]*+)*+\})*+"
-).match
-#: A selector or an at-rule's head up to its `{`, and a block's rest up to its `}`, where nothing is nested oddly.
-_plain_head = re.compile(
-    r"[^{}\[\]()\"'\\;]*+(?:(?:\[[^\[\](){}\"'\\;]*+(?:\"[^\"\\\n]*+\"|'[^'\\\n]*+')?+[^\[\](){}\"'\\;]*+\]"
-    r"|\([^(){}\[\]\"'\\;]*+\))[^{}\[\]()\"'\\;]*+)*+\{"
-).match
-_plain_block = re.compile(
-    r"[^{}\[\]()\"'\\]*+(?:(?:\((?:[^(){}\[\]\"'\\]++|\"[^\"\\\n]*+\"|'[^'\\\n]*+')*+\)"
-    r"|\"[^\"\\\n]*+\"|'[^'\\\n]*+')[^{}\[\]()\"'\\]*+)*+\}"
-).match
-_structure = re.compile(rf"{_BARE_URL}|{_STRING}|\\.|[{{}}\[\]();]", re.DOTALL).finditer
 _declaration = re.compile(
-    rf"[ \t\n\f\r;]*+(--[^:;{{}}()\s]*+|-?[a-zA-Z][a-zA-Z-]*+)?((?:[^;\"'(\\uU]++|{_BARE_URL}|{_STRING}|\\."
-    rf"|\((?:[^()\"'\\]++|{_STRING}|\\.|\((?:[^()\"'\\]++|{_STRING}|\\.|\([^()]*+\))*+\))*+\)|[uU(])*+)(?:;|\Z)",
+    rf"[ \t\n\f\r;]*+(--[^:;{{}}()\s]*+|-?[a-zA-Z][a-zA-Z-]*+)?((?:[^;\"'(\\uU]++|{BARE_URL}|{STRING}|\\."
+    rf"|\((?:[^()\"'\\]++|{STRING}|\\.|\((?:[^()\"'\\]++|{STRING}|\\.|\([^()]*+\))*+\))*+\)|[uU(])*+)(?:;|\Z)",
     re.DOTALL,
 ).finditer
 _reference = re.compile(
-    r"(?:url|src)\(\s*+(?:\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|((?:[^\s\"'()\\]++|\\.)*+))\s*+\)"
+    r"[uU][rR][lL]\(\s*+(?:\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|((?:[^\s\"'()\\]++|\\.)*+))\s*+\)"
     r"|image-set\(",
-    re.IGNORECASE | re.DOTALL,
+    re.DOTALL,
 ).finditer
 _set_string = re.compile(
-    rf"([a-z-]+)?\((?:[^()\"']++|{_STRING})*+\)|\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|\)",
+    rf"([a-z-]+)?\((?:[^()\"']++|{STRING})*+\)|\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|\)",
     re.DOTALL,
 )
+_semicolon_within = re.compile(r"\([^);]*+;").search
 _escape = re.compile(r"\\(?:([0-9A-Fa-f]{1,6})[ \t\n\f\r]?|(\r\n|[\n\f\r])|(.))", re.DOTALL)
-_at_name = re.compile(r"\s*@([a-zA-Z-]+)").match
 
-#: At-rules that hold rules; all others are passed over with their block (fonts, pages, what is unknown).
-_GROUPS = frozenset(
-    ["media", "supports", "layer", "container", "scope", "starting-style", "keyframes", "-webkit-keyframes"]
-)
 #: property -> the slot it fills: a later declaration of the same slot replaces an earlier one.
 _SLOTS = {
     "background": "background", "background-image": "background",
@@ -65,101 +45,84 @@ _SLOTS = {
 _invalid_value = re.compile(
     r"\\[0-9]\s*$|!\s*ie|progid:|expression\(|-(?:moz|o|ms|khtml)-[a-z-]+\(", re.IGNORECASE
 ).search
-_invalid_selector = re.compile(r"[;$%!@?{}]|::?-(?:moz|ms|o|khtml)-|^\s*[,>+~]{2}").search
-_in_brackets = re.compile(r"\[[^\]]*\]").sub
+_without_urls = re.compile(rf"{BARE_URL}|{STRING}", re.DOTALL).sub
 _important = re.compile(r"!\s*important\s*$", re.IGNORECASE).search
-
-_CLOSER = {"{": "}", "[": "]", "(": ")"}
-
-
-def style_sheet_urls(css: str) -> list[str]:
-    """The image URLs of a style sheet, in order, unescaped, repeats included."""
-    if not _may_name_image(css):
-        return []
-    found: list[str] = []
-    css = _comments.sub(" ", css)
-    position, depth, length = 0, 0, len(css)
-    broken = False
-    while position < length:
-        if not broken:
-            position = _skip_plain(css, position).end()  # type: ignore[union-attr]
-        start = position
-        head = _plain_head(css, start)
-        position, stop = _next_stop(css, start) if head is None else (head.end(), "{")
-        prelude = css[start : position - 1]
-        if stop == "}":
-            broken = not depth
-            depth = max(0, depth - 1)
-        elif stop == "{":
-            at_rule = _at_name(prelude)
-            if at_rule is not None and at_rule[1].lower() in _GROUPS:
-                depth += 1
-                continue
-            start = position
-            block = _plain_block(css, start)
-            position = _next_stop(css, start, "}")[0] if block is None else block.end()
-            if at_rule is None and not broken and not _invalid_selector(_in_brackets("", prelude)):
-                found += declaration_urls(css[start : position - 1])
-            broken = False
-    return found
 
 
 def declaration_urls(css: str) -> list[str]:
     """The image URLs of a declaration list: a rule's block or a `style` attribute."""
-    if not _may_name_image(css):
+    if not may_name_image(css):
         return []
-    if "/*" in css:
-        css = _comments.sub(" ", css)
-    nested: list[str] = []
-    if "{" in css:
-        css, nested = _without_nested_rules(css)
+    css = without_comments(css)
     values: dict[str, str] = {}
-    for name, value in _declarations(css):
-        slot = _SLOTS.get(name) or (name if name.startswith("--") else None)
-        if slot is None or _invalid_value(value):
+    for name, value in _plain_declarations(css) if _is_plain(css) else _declarations(css):
+        slot = _SLOTS.get(name) or (name if name[:2] == "--" else None)
+        if slot is None or (_may_be_invalid(value) and _is_invalid(value)):
             continue
-        if slot in values and _important(values[slot]) and not _important(value):
-            continue
-        values.pop(slot, None)
+        if slot in values:
+            if "!" in values[slot] and _important(values[slot]) and not _important(value):
+                continue
+            del values[slot]
         values[slot] = value
-    return [url for value in values.values() for url in value_urls(value)] + nested
+    if not values:
+        return []
+    return [url for value in values.values() if "(" in value for url in value_urls(value)]
+
+
+def _is_plain(css: str) -> bool:
+    """Whether every semicolon ends a declaration: none is in a string, an escape or parentheses."""
+    return not ("'" in css or '"' in css or "\\" in css or _semicolon_within(css))
+
+
+def _plain_declarations(css: str) -> Iterator[tuple[str, str]]:
+    for declaration in css.split(";"):
+        name, colon, value = declaration.partition(":")
+        if colon:
+            name = name.strip()
+            yield (name if name[:2] == "--" else name.lower()), value
+
+
+def _may_be_invalid(value: str) -> bool:
+    return "\\" in value or "!" in value or ":" in value or "-" in value or "expression" in value
+
+
+def _is_invalid(value: str) -> bool:
+    return _invalid_value(value if len(value) < 200 else _without_urls("url", value)) is not None
 
 
 def value_urls(value: str) -> list[str]:
-    """The URLs in one value: `url()`, `src()`, and the strings of `image-set()`."""
+    """The URLs in one value: `url()`, and the strings of `image-set()`."""
     found = []
     for match in _reference(value):
-        if match.lastindex is None:
-            found += _image_set(value, match.end()) if match[0][-1] == "(" else []
-            continue
         url = match[1] or match[2] or match[3]
-        if url and url[0] != "#":
-            found.append(_unescape(url))
+        if url:
+            if url[0] != "#":
+                found.append(_unescape(url))
+        elif match[0] == "image-set(":
+            found += _image_set(value, match.end())
     return found
 
 
-def _may_name_image(css: str) -> bool:
-    return "url(" in css or "image-set(" in css or "URL(" in css or "src(" in css
+def without_comments(css: str) -> str:
+    """The text with each comment as a blank."""
+    if "/*" not in css:
+        return css
+    first, *others = css.split("/*")
+    # A part without `*/` lies within a comment that holds `/*`, or in one that is never closed.
+    kept = [first]
+    for part in others:
+        _, end, after = part.partition("*/")
+        if end:
+            kept.append(after)
+    return " ".join(kept)
 
 
-def _next_stop(css: str, position: int, stops: str = "{};") -> tuple[int, str]:
-    """The position after the next of `stops` that no bracket hides; the end of the text if there is none."""
-    closers: list[str] = []
-    at_rule = _at_name(css, position) is not None
-    for match in _structure(css, position):
-        piece = match[0]
-        if len(piece) > 1:
-            continue
-        if closers:
-            if piece == closers[-1]:
-                closers.pop()
-            elif piece in _CLOSER:
-                closers.append(_CLOSER[piece])
-        elif piece in stops and (at_rule or piece in "{}"):
-            return match.end(), piece
-        elif piece in _CLOSER:
-            closers.append(_CLOSER[piece])
-    return len(css) + 1, ""
+FUNCTIONS = ("url(", "image-set(", "URL(")
+
+
+def may_name_image(css: str) -> bool:
+    """Whether any function that names an image is in the text."""
+    return "(" in css and any(function in css for function in FUNCTIONS)
 
 
 def _declarations(css: str) -> Iterator[tuple[str, str]]:
@@ -168,26 +131,6 @@ def _declarations(css: str) -> Iterator[tuple[str, str]]:
         rest = rest.lstrip()
         if name and rest[:1] == ":":
             yield (name if name.startswith("--") else name.lower()), rest[1:]
-
-
-def _without_nested_rules(css: str) -> tuple[str, list[str]]:
-    """The declarations of a block, and the URLs of the rules nested in it (CSS Nesting), one level at a time."""
-    own: list[str] = []
-    nested: list[str] = []
-    position = 0
-    while position < len(css):
-        brace, stop = _next_stop(css, position, "{")
-        if not stop:
-            own.append(css[position:])
-            break
-        head = css[position : brace - 1]
-        cut = head.rfind(";") + 1
-        own.append(head[:cut])
-        position, _ = _next_stop(css, brace, "}")
-        body = css[brace : position - 1]
-        if "{" not in body:
-            nested += declaration_urls(body)
-    return " ".join(own), nested
 
 
 def _image_set(value: str, position: int) -> list[str]:

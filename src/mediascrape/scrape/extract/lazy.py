@@ -43,11 +43,9 @@ SHOWING: dict[str, Kind] = {
     "audio": "audio",
 }
 _STILL = re.compile(r"poster|thumb|image|bg|background|placeholder").search
-#: A URL as a whole: no blanks or separators before its scheme or first slash, a media extension at its path's end.
-_media_url = re.compile(
-    r"[ \t\n\f\r]*(?:https?:)?[^<>\"'{}|\\^`(),:;=\s][^<>\"'{}|\\^`:?#\n]*(?::[0-9]+/[^<>\"'{}|\\^`?#\n]*)?"
-    r"\.(?:" + EXTENSION_PATTERN + r")(?:[?#][^\s<>\"'{}]*)?[ \t\n\f\r]*",
-    re.IGNORECASE,
+#: A URL as a whole: nothing that separates before its scheme or first slash, no blank at a bare name's place.
+_whole_url = re.compile(
+    r"(?:[hH][tT][tT][pP][sS]?:)?[^<>\"'{}|\\^`(),:;=\s?#][^<>\"'{}|\\^`:?#\n]*+(?::[0-9]+/[^<>\"'{}|\\^`?#\n]*+)?(?:[?#][^\s<>\"'{}]*+)?"
 ).fullmatch
 _plain_url = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}\[\](),]+\s*", re.IGNORECASE).fullmatch
 _json_string = re.compile(
@@ -68,10 +66,16 @@ def _use(name: str) -> str:
     return "none" if _OTHER_USE(name) else "any"
 
 
+#: How JSON in an attribute begins.
+_OPENING = ("{", "[", "&")
+
+
 def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]) -> None:
     """Note the media of an attribute that no finder knows."""
     use = _use(name)
     if use == "none":
+        return
+    if use == "any" and not page.deep and raw.lstrip()[:1] in _OPENING:
         return
     value = plain(raw)
     via = f"{element}.{name}"
@@ -79,7 +83,7 @@ def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]
     if use == "set" and value.lstrip()[:1] not in ("{", "["):
         for item in page.add_srcset(value, "image", via):
             describe(item, attrs, size=False)
-    elif _media_url(value) and ("/" in value or use == "known"):
+    elif kind_of_url(value.strip()) and _whole_url(value.strip()) and ("/" in value or use == "known"):
         added = page.add_media(value, None, via)
         if shown is not None and added is not None and added.kind == "image":
             describe(added, attrs, size=False)
@@ -101,10 +105,7 @@ def _find_in_json(page: Page, value: str, via: str) -> None:
         flag(page.add_media(match[1].replace("\\/", "/"), None, via), "weak")
 
 
-def is_media_url(value: str) -> bool:
+def is_media_url(raw: str) -> bool:
     """Whether a value is, as a whole, a URL with a media extension that does not depend on a bare name."""
-    return (
-        "/" in value
-        and _media_url(value) is not None
-        and kind_of_url("http://x/" + value.strip()) is not None
-    )
+    value = raw.strip()
+    return "/" in value and kind_of_url(value) is not None and _whole_url(value) is not None

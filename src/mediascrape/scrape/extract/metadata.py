@@ -24,8 +24,6 @@ _ICON_META = frozenset({"msapplication-tileimage", "msapplication-square70x70log
                         "msapplication-wide310x150logo", "msapplication-square310x310logo"})  # fmt: skip
 _ICONS = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "mask-icon", "fluid-icon",
                     "apple-touch-startup-image"})  # fmt: skip
-#: Words, one of which is in every `meta` that may matter; the reader looks before it takes the tag apart.
-META_WORDS = r"image|video|audio|player|thumb|logo|photo|[uU][rR][lL]|description|msapplication|\.(?:jpe?g|png|gif|webp|mp[34])"  # noqa: E501
 
 
 def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
@@ -95,10 +93,13 @@ def find_link(page: Page, element: str, attrs: dict[str, str]) -> None:
     """One `link` element."""
     if "imagesrcset" in attrs:
         page.add_srcset(plain(attrs["imagesrcset"]), "image", "link.imagesrcset")
+    rels = attrs.get("rel", "").lower().split()
+    if "stylesheet" in rels:
+        return
     href = plain(attrs.get("href", "")).strip()
     if not href:
         return
-    for rel in attrs.get("rel", "").lower().split():
+    for rel in rels:
         if rel in _ICONS:
             item = page.add(href, "image", "link." + rel.removesuffix("-precomposed"))
             flag(item, "icon")

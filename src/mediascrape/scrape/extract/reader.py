@@ -6,12 +6,10 @@ import itertools
 import re
 from collections.abc import Callable
 
-from mediascrape.scrape.extract.css import style_sheet_urls
 from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, find
 from mediascrape.scrape.extract.jsonld import find_jsonld
-from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
-from mediascrape.scrape.extract.metadata import META_WORDS
 from mediascrape.scrape.extract.page import Page, flag
+from mediascrape.scrape.extract.style_sheet import style_sheet_urls
 from mediascrape.scrape.extract.text import decoded, label, plain, unescaped
 from mediascrape.scrape.extract.tokens import (
     RAW_TEXT,
@@ -46,9 +44,14 @@ def read(page: Page, data: str, *, exact: bool) -> None:
 def _read_tokens(page: Page, tokens: list[str]) -> None:
     for token in tokens:
         if token[:3] in _KEYS:
-            _check(token)
-            name = tag_name(token)[0].lower()  # type: ignore[index]
-            _HANDLERS.get(name, _element)(page, name, token)
+            if "'" in token or token[-2:] != '">' or token[-3] in _BEFORE_VALUE:
+                _check(token)
+            name = token[: token.find(" ", 0, 12)]
+            handler = _HANDLERS.get(name)
+            if handler is None:
+                name = tag_name(token)[0].lower()  # type: ignore[index]
+                handler = _HANDLERS.get(name, _element)
+            handler(page, name, token)
         elif len(token) > 12:
             if "'" in token or token[-2] != '"' or token[-3] in _BEFORE_VALUE:
                 _check(token)
@@ -107,7 +110,12 @@ def _element(page: Page, name: str, token: str) -> None:
 
 
 def _meta(page: Page, name: str, token: str) -> None:
-    if _meta_words(token):
+    if any(map(token.__contains__, _META_WORDS)) or _names_media(token):
+        find(page, name, attributes(token))
+
+
+def _link(page: Page, name: str, token: str) -> None:
+    if '"stylesheet"' not in token:
         find(page, name, attributes(token))
 
 
@@ -202,6 +210,10 @@ _HANDLERS: dict[str, Callable[[Page, str, str], None]] = {
     "/picture": _end_media,
     "/video": _end_media,
     "/audio": _end_media,
+    "img": _element,
+    "source": _element,
+    "input": _element,
+    "link": _link,
     **dict.fromkeys(("textarea", "xmp", "noembed", "noframes"), _skip),
 }
 #: Elements looked at whatever their attributes; all others only if these may name media.
@@ -216,17 +228,21 @@ def _spellings(prefix: str) -> list[str]:
 
 #: The first three characters of the tokens that have a handler, in any case.
 _KEYS = frozenset(key for name in _HANDLERS.keys() | _FOUND for key in _spellings(name[:3]))
-_meta_words = re.compile(META_WORDS).search
-
-
-def _extension_starts() -> str:
-    """A dot and the first two letters of a media extension, in any case."""
-    seconds: dict[str, set[str]] = {}
-    for extension in KIND_BY_EXTENSION:
-        seconds.setdefault(extension[0], set()).update((extension[1], extension[1].upper()))
-    return "|".join(
-        f"[{first}{first.upper()}][{''.join(sorted(second))}]" for first, second in sorted(seconds.items())
-    )
-
-
-_names_media = re.compile(rf"\.(?:{_extension_starts()})").search
+#: A dot and what may be a media extension at the end of a path: neither a host nor a page.
+_names_media = re.compile(
+    r"\.(?![hH][tT][mM]|[pP][hH][pP]|[aA][sS][pP])[a-zA-Z0-9]{2,5}[\"'?#&;:!,)> \t\n\f\r]"
+).search
+#: Words, one of which is in every `meta` that may matter.
+_META_WORDS = (
+    "image",
+    "video",
+    "audio",
+    "player",
+    "thumb",
+    "logo",
+    "escription",
+    "photo",
+    "rl",
+    "msappl",
+    "mage",
+)

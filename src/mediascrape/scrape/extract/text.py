@@ -22,7 +22,11 @@ def plain(raw: str) -> str:
     """A raw attribute value as text: decoded, character references replaced."""
     if not raw.isascii():
         raw = raw.encode("latin-1").decode("utf-8", "replace")
-    return _replace(_referred, raw) if "&" in raw else raw
+    if "&" not in raw:
+        return raw
+    if raw.count("&") == raw.count("&amp;"):
+        return raw.replace("&amp;", "&")
+    return _replace(_referred, raw)
 
 
 def unescaped(text: str) -> str:

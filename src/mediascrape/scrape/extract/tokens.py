@@ -48,21 +48,21 @@ def _raw_text(name: str, attributes: str) -> str:
     return rf"{letters}{attributes}>{content}"
 
 
-def _tokens(attributes: str, end_tags: str) -> re.Pattern[str]:
+def _tokens(tag: str, attributes: str, end_tags: str) -> re.Pattern[str]:
     """One group: a start tag up to its `>` (and its text, if that is raw), or an end tag's `/name`."""
     raw = "|".join(_raw_text(name, attributes) for name in RAW_TEXT)
     return re.compile(
-        rf"<(?:({raw}|[a-zA-Z][^ \t\n\f\r/>]*+{attributes}>|/(?:{end_tags}){_NAME_END})"
+        rf"<(?:((?=[sStTiIxXnN])(?:{raw})|{tag}>|/(?:{end_tags}){_NAME_END})"
         r"|!(?:--(?:-?>|(?:[^-]++|-(?!-!?>))*+)|[^>]*+)|\?[^>]*+|[a-zA-Z](?s:.)*+)"
     )
 
 
 _ANY_NAME = r"[a-zA-Z][^ \t\n\f\r/>]*+"
 #: Lists of tokens; what is no token (comments, declarations) is an empty text.
-fast_tokens = _tokens("[^>]*+", "|".join(map(_any_case, _CONTAINERS))).findall
+fast_tokens = _tokens("[a-zA-Z][^>]*+", "[^>]*+", "|".join(map(_any_case, _CONTAINERS))).findall
 #: With all end tags, for documents with microdata.
-fast_tokens_and_ends = _tokens("[^>]*+", _ANY_NAME).findall
-exact_tokens = _tokens(_ATTRIBUTES, _ANY_NAME).findall
+fast_tokens_and_ends = _tokens("[a-zA-Z][^>]*+", "[^>]*+", _ANY_NAME).findall
+exact_tokens = _tokens(_ANY_NAME + _ATTRIBUTES, _ATTRIBUTES, _ANY_NAME).findall
 
 tag_name = re.compile(r"/?[^ \t\n\f\r/>]++").match
 _closed_tag = re.compile(rf"[^ \t\n\f\r/>]++{_ATTRIBUTES}>").match
