@@ -38,6 +38,11 @@ _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 
+def is_normal(text: str) -> bool:
+    """Whether a text is an absolute http(s) URL that the parser would leave as it is; some are not recognised."""
+    return _is_final(text) is not None
+
+
 def normalize_url(raw: str, *, max_length: int = 8192) -> str:
     """The one spelling of a page's URL, under which it is queued, stored and deduplicated.
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mediascrape.errors import BodyTooLargeError
+from mediascrape.scrape.extract.embeds import name_providers
 from mediascrape.scrape.extract.encoding import read_bytes
+from mediascrape.scrape.extract.feeds import entry_html, find_channel_images, is_feed, without_cdata
 from mediascrape.scrape.extract.fillers import mark_fillers
 from mediascrape.scrape.extract.filter import ItemFilter
 from mediascrape.scrape.extract.items import Document, Kind, MediaItem
 from mediascrape.scrape.extract.page import Page
+from mediascrape.scrape.extract.proxies import unwrap_proxies
 from mediascrape.scrape.extract.reader import ReadAgainError, read
 
 __all__ = ["Document", "ExtractOptions", "ItemFilter", "Kind", "MediaItem", "extract"]
@@ -40,10 +43,13 @@ def extract(
     if len(body) > options.max_body_bytes:
         raise BodyTooLargeError(f"the document is longer than {options.max_body_bytes} bytes")
     data, encoding, codec = read_bytes(body, content_type)
+    feed = is_feed(data)
+    if feed:
+        data = without_cdata(data)
     base, exact = base_url, False
     while True:
-        page = Page(Document(base_url=base, encoding=encoding), deep=options.deep)
-        page.base_fixed = base != base_url
+        page = Page(Document(base_url=base, encoding=encoding, feed=feed), deep=options.deep)
+        page.base_fixed = feed or base != base_url
         page.codec = None if codec == "utf-8" else codec
         try:
             read(page, data, exact=exact)
@@ -51,7 +57,21 @@ def extract(
         except ReadAgainError:
             exact = exact or page.document.base_url == base
             base = page.document.base_url
+    if feed:
+        _read_feed(page, data)
+    return _finished(page)
+
+
+def _read_feed(page: Page, data: str) -> None:
+    find_channel_images(page, data)
+    for html in entry_html(data):
+        read(page, html, exact=True)
+
+
+def _finished(page: Page) -> Document:
     document = page.document
+    unwrap_proxies(page)
     document.items = list(page.items.values())
     mark_fillers(document.items)
+    name_providers(document.items)
     return document

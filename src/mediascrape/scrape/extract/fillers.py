@@ -1,4 +1,4 @@
-"""Marks what fills a place and shows nothing: tracking pixels, and placeholders until a script has run."""
+"""Marks what shows nothing: pixels, trackers, and placeholders that stand until a script has run."""
 
 from __future__ import annotations
 
@@ -15,16 +15,49 @@ _is_placeholder = re.compile(
 ).fullmatch
 
 
+#: Hosts, with their subdomains, that serve measurement and advertising rather than media.
+_TRACKERS = frozenset({
+    "googletagmanager.com", "google-analytics.com", "doubleclick.net", "scorecardresearch.com",
+    "quantserve.com", "2o7.net", "omtrdc.net", "demdex.net", "vgwort.de", "xiti.com", "ioam.de", "ivwbox.de",
+    "mc.yandex.ru", "counter.yadro.ru", "top-fwz1.mail.ru", "moatads.com", "mathtag.com", "adsymptotic.com",
+    "ads.linkedin.com", "pixel.wp.com", "stats.wp.com", "analytics.twitter.com", "bat.bing.com",
+    "ct.pinterest.com", "statcounter.com", "etracker.de", "etracker.com", "histats.com", "hits.sh",
+    "imrworldwide.com", "krxd.net", "bluekai.com", "chartbeat.net", "parsely.com", "tapad.com", "rlcdn.com",
+    "adnxs.com", "criteo.com", "criteo.net", "pubmatic.com", "rubiconproject.com", "casalemedia.com",
+    "openx.net", "smartadserver.com", "metrigo.com", "webtrekk.net", "wt-eu02.net", "mouseflow.com",
+    "hotjar.com", "clarity.ms", "alb.reddit.com", "analytics.tiktok.com", "gemius.pl", "webtrends.com",
+    "webtrendslive.com", "sitemeter.com", "clicky.com", "piwik.pro",
+})  # fmt: skip
+_is_tracking_path = re.compile(
+    r"://(?:www\.facebook\.com/tr[/?]|[^/]+/(?:piwik|matomo)\.php|[^/]+/b/ss/)"
+).search
+
+
 def mark_fillers(items: Iterable[MediaItem]) -> None:
-    """Flag images and embeds of at most one pixel as `pixel`, images named like a filler as `placeholder`."""
+    """Flag images and embeds of at most one pixel as `pixel`, of measurement as `tracker`, fillers as `placeholder`."""
+    hosts: dict[str, bool] = {}
     for item in items:
-        width, height = item.width, item.height
+        url, width, height = item.url, item.width, item.height
         tiny = (width is not None and width <= 1) or (height is not None and height <= 1)
         if tiny and item.kind in ("image", "embed"):
             item.flags += ("pixel",)
+        host = url[: url.find("/", 8)]
+        tracks = hosts.get(host)
+        if tracks is None:
+            tracks = hosts[host] = _is_tracker(host)
+        if tracks or (("/tr" in url or ".php" in url or "/b/ss/" in url) and _is_tracking_path(url)):
+            item.flags += ("tracker",)
         if item.kind == "image":
-            name = item.url[
-                item.url.rfind("/", 0, (item.url.find("?") + 1 or len(item.url) + 1) - 1) + 1 :
-            ].lower()
-            if any(map(name.__contains__, _WORDS)) and _is_placeholder(name.partition("?")[0]):
+            path = url.partition("?")[0]
+            name = path[path.rfind("/") + 1 :].lower()
+            if any(map(name.__contains__, _WORDS)) and _is_placeholder(name):
                 item.flags += ("placeholder",)
+
+
+def _is_tracker(origin: str) -> bool:
+    host = origin.partition("://")[2].partition(":")[0]
+    while host:
+        if host in _TRACKERS:
+            return True
+        host = host.partition(".")[2]
+    return False

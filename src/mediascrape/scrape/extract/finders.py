@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Literal
 
 from mediascrape.scrape.extract import lazy
 from mediascrape.scrape.extract.css import declaration_urls
+from mediascrape.scrape.extract.embeds import PLAYER_ELEMENTS, find_player
+from mediascrape.scrape.extract.feeds import FEED_ELEMENTS, find_in_feed
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime
 from mediascrape.scrape.extract.metadata import find_link, find_meta
@@ -41,16 +44,27 @@ ATTRIBUTES: dict[str, dict[str, Kind]] = {
     **{name: {"background": "image"} for name in ("body", "table", "thead", "tbody", "tfoot", "tr", "td", "th")},
 }  # fmt: skip
 
-_NO_ROW: dict[str, Kind] = {}
 #: Elements whose `alt`, `title` and size are those of their media.
 _DESCRIBED = frozenset(
     {"img", "image", "amp-img", "amp-anim", "video", "audio", "iframe", "embed", "amp-video"}
 )
-#: Attributes of media elements that never hold a URL; skipping them here spares a call.
-_DESCRIBING = frozenset(
-    {"alt", "title", "width", "height", "class", "id", "style", "sizes", "loading", "type", "media", "itemprop",
-     "decoding", "name", "href", "rel", "target", "onclick", "role"}
+#: Attributes that never hold a URL of media; knowing them here spares a call.
+_DESCRIBING = (
+    "alt", "title", "width", "height", "class", "id", "style", "sizes", "loading", "type", "media", "itemprop",
+    "decoding", "name", "href", "rel", "target", "onclick", "role", "border", "align", "data-id", "itemscope",
+    "itemtype", "frameborder", "allowfullscreen", "scrolling", "value", "content", "placeholder",
 )  # fmt: skip
+#: element -> attribute -> kind; an empty kind: nothing to find.
+_PLAN: dict[str, dict[str, Kind | Literal[""]]] = {
+    element: {**dict.fromkeys(_DESCRIBING, ""), **row} for element, row in ATTRIBUTES.items()
+}
+_NO_ROW: dict[str, Kind | Literal[""]] = dict.fromkeys(_DESCRIBING, "")
+
+
+def _player(page: Page, element: str, attrs: Attributes) -> None:
+    if page.deep:
+        find_player(page, element, attrs)
+    find_by_table(page, element, attrs)
 
 
 def find(page: Page, element: str, attrs: Attributes) -> None:
@@ -68,26 +82,31 @@ def find(page: Page, element: str, attrs: Attributes) -> None:
 
 def find_by_table(page: Page, element: str, attrs: Attributes) -> None:
     """The element's row in ATTRIBUTES; all other attributes by the rules for lazy loading."""
-    row = ATTRIBUTES.get(element, _NO_ROW)
+    row = _PLAN.get(element, _NO_ROW)
     for name, raw in attrs.items():
         kind = row.get(name)
         if kind is None:
-            if name not in _DESCRIBING and ("/" in raw or "." in raw):
+            if "/" in raw or "." in raw:
                 lazy.find(page, element, name, raw, attrs)
-        elif not raw:
-            continue
-        elif name[-3:] == "set":
-            for item in page.add_srcset(plain(raw), kind, f"{element}.{name}"):
-                describe(item, attrs, size=False)
-        else:
-            item_ = page.add(plain(raw), kind, f"{element}.{name}")
-            if item_ is not None:
-                if element in _DESCRIBED:
-                    describe(item_, attrs, size=name == "src")
-                if name == "background":
-                    flag(item_, "decoration")
-                elif "itemprop" in attrs and (named := kind_of_property(attrs["itemprop"], page.scopes)):
-                    page.add(plain(raw), kind, "itemprop." + named[0])
+        elif kind and raw:
+            _add(page, element, name, raw, kind, attrs)
+
+
+def _add(page: Page, element: str, name: str, raw: str, kind: Kind, attrs: Attributes) -> None:
+    via = f"{element}.{name}"
+    if name[-3:] == "set":
+        for candidate in page.add_srcset(plain(raw), kind, via):
+            describe(candidate, attrs, size=False)
+        return
+    item = page.add(plain(raw), kind, via)
+    if item is None:
+        return
+    if element in _DESCRIBED:
+        describe(item, attrs, size=name == "src")
+    if name == "background":
+        flag(item, "decoration")
+    elif "itemprop" in attrs and (named := kind_of_property(attrs["itemprop"], page.scopes)):
+        page.add(plain(raw), kind, "itemprop." + named[0])
 
 
 def _media(page: Page, element: str, attrs: Attributes) -> None:
@@ -106,7 +125,7 @@ def _source(page: Page, element: str, attrs: Attributes) -> None:
             found = page.add_media(plain(raw), (mime and kind_of_mime(mime)) or kind, "source.src")
             if found is not None:
                 found.mime_type = found.mime_type or mime
-        elif name not in _DESCRIBING and raw:
+        elif name not in _NO_ROW and raw:
             lazy.find(page, element, name, raw, attrs)
 
 
@@ -162,4 +181,7 @@ ELEMENTS: dict[str, Finder] = {
     "input": _input,
     "meta": find_meta,
     "link": find_link,
+    "blockquote": _player,
+    **dict.fromkeys(PLAYER_ELEMENTS, _player),
+    **dict.fromkeys(FEED_ELEMENTS, find_in_feed),
 }

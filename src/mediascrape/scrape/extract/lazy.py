@@ -73,31 +73,31 @@ _OPENING = ("{", "[", "&")
 def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]) -> None:
     """Note the media of an attribute that no finder knows."""
     use = _use(name)
-    if use == "none":
+    if use == "none" or (use == "any" and not page.deep and raw.lstrip()[:1] in _OPENING):
         return
-    if use == "any" and not page.deep and raw.lstrip()[:1] in _OPENING:
-        return
-    value = plain(raw)
+    value = plain(raw).strip()
     via = f"{element}.{name}"
-    shown = SHOWING.get(element)
-    if use == "set" and value.lstrip()[:1] not in ("{", "["):
-        for item in page.add_srcset(value, "image", via):
+    if value[:1] in ("{", "["):
+        _find_in_json(page, value, via)
+    elif use == "set":
+        for candidate in page.add_srcset(value, "image", via):
+            describe(candidate, attrs, size=False)
+    elif kind_of_url(value) and _whole_url(value) and ("/" in value or use == "known"):
+        item = page.add_media(value, None, via)
+        if item is not None and item.kind == "image" and element in SHOWING:
             describe(item, attrs, size=False)
-    elif kind_of_url(value.strip()) and _whole_url(value.strip()) and ("/" in value or use == "known"):
-        added = page.add_media(value, None, via)
-        if shown is not None and added is not None and added.kind == "image":
-            describe(added, attrs, size=False)
     elif "(" in value and ("url(" in value or "image-set(" in value):
         for url in value_urls(value):
             flag(page.add(url, "image", via), "decoration")
-    elif value.lstrip()[:1] in ("{", "["):
-        if use != "any" or page.deep:
-            _find_in_json(page, value, via)
-    elif use == "known" and shown is not None:
-        if _plain_url(value):
-            describe(page.add_media(value, "image" if _STILL(name) else shown, via), attrs, size=False)
-        elif " " in value.strip() and "," in value and "/" in value:
-            page.add_srcset(value, "image", via)
+    elif use == "known" and element in SHOWING:
+        _find_without_extension(page, value, via, "image" if _STILL(name) else SHOWING[element], attrs)
+
+
+def _find_without_extension(page: Page, value: str, via: str, kind: Kind, attrs: Mapping[str, str]) -> None:
+    if _plain_url(value):
+        describe(page.add_media(value, kind, via), attrs, size=False)
+    elif " " in value and "," in value and "/" in value:
+        page.add_srcset(value, "image", via)
 
 
 def _find_in_json(page: Page, value: str, via: str) -> None:

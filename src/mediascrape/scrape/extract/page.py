@@ -12,7 +12,7 @@ from mediascrape.scrape.extract.kinds import kind_of_url
 from mediascrape.scrape.extract.microdata import Scopes
 from mediascrape.scrape.extract.srcset import best_candidate, parse_srcset
 from mediascrape.scrape.extract.text import label, plain
-from mediascrape.scrape.urls import join_url
+from mediascrape.scrape.urls import is_normal, join_url
 
 #: Media of one document, and places of one item: the largest real page studied names 572 media.
 MAX_ITEMS = 20_000
@@ -50,10 +50,11 @@ class Page:
 
     def resolve(self, ref: str) -> str | None:
         """The absolute http(s) URL of a reference, without fragment; None for others. Counts `data:`."""
-        try:
+        if ref in self.resolved:
             return self.resolved[ref]
-        except KeyError:
-            pass
+        if is_normal(ref):
+            self.resolved[ref] = ref
+            return ref
         text = ref.strip(_C0_AND_SPACE)
         url = None
         if text and text[0] != "#":
@@ -141,6 +142,8 @@ def describe(item: MediaItem | None, attrs: Mapping[str, str], *, size: bool = T
 
 def pixels(text: str) -> int | None:
     """A dimension attribute in CSS pixels; percentages tell nothing."""
+    if text.isdecimal() and text.isascii() and len(text) < 10:
+        return int(text)
     match = _number(text)
     return None if match is None else int(match[1])
 

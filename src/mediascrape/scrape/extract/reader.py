@@ -9,6 +9,7 @@ from collections.abc import Callable
 from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, find
 from mediascrape.scrape.extract.jsonld import find_jsonld
 from mediascrape.scrape.extract.page import Page, flag
+from mediascrape.scrape.extract.state import find_in_script
 from mediascrape.scrape.extract.style_sheet import style_sheet_urls
 from mediascrape.scrape.extract.text import decoded, label, plain, unescaped
 from mediascrape.scrape.extract.tokens import (
@@ -120,10 +121,12 @@ def _link(page: Page, name: str, token: str) -> None:
 
 
 def _script(page: Page, name: str, token: str) -> None:
-    if "json" in token[:400]:
+    if page.deep or "json" in token[:400]:
         head, text = head_and_text(token)
         if "ld+json" in attributes(head).get("type", "").lower():
             find_jsonld(page, decoded(text))
+        elif page.deep:
+            find_in_script(page, decoded(text))
 
 
 def _style(page: Page, name: str, token: str) -> None:

@@ -15,6 +15,7 @@ both are linear in the document whatever it holds.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _WS = r"[ \t\n\f\r]"
 _NAME_END = r"(?=[ \t\n\f\r/>])"
@@ -87,11 +88,41 @@ def head_and_text(token: str) -> tuple[str, str]:
 def attributes(tag: str) -> dict[str, str]:
     """Attribute names (lower case) and raw values of a start tag; the first of a name counts.
 
-    The tag's own name is among them, with an empty value: it costs less to ignore than to cut off.
+    The tag's own name may be among them, with an empty value: it costs less to ignore than to cut off. A tag whose
+    values are all in double quotes, as most are, is cut at these, which takes a third of the time.
     """
+    if "'" in tag:
+        return _parsed(tag)
+    *pairs, rest = tag.split('"')
+    if len(pairs) % 2:
+        return _parsed(tag)
+    found: dict[str, str] = {}
+    for before, value in zip(pairs[::2], pairs[1::2], strict=True):
+        name = _name_before(before)
+        if name is None:
+            return _parsed(tag)
+        if name not in found:
+            found[name] = value
+    if len(rest) > 3:
+        for name, double, single, bare in _find_attributes(rest):
+            found.setdefault(name.lower(), double or single or bare)
+    return found
+
+
+def _parsed(tag: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, double, single, bare in _find_attributes(tag):
-        name = name.lower()
-        if name not in found:
-            found[name] = double or single or bare
+        found.setdefault(name.lower(), double or single or bare)
     return found
+
+
+_before_value = re.compile(
+    rf"(?:[a-zA-Z][^ \t\n\f\r/>=]*+)?{_WS}*+([^ \t\n\f\r/>=][^ \t\n\f\r/>=]*+){_WS}*+={_WS}*+"
+).fullmatch
+
+
+@lru_cache(maxsize=8192)
+def _name_before(text: str) -> str | None:
+    """The attribute's name in what stands before its quoted value (` src=`, or `img src=`); None if there is more."""
+    match = _before_value(text)
+    return None if match is None else match[1].lower()

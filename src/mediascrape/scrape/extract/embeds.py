@@ -1,0 +1,151 @@
+"""Players of well-known hosts: which provider an embed's URL belongs to, the media's id there, its still.
+
+A row is a provider: the hosts, the pattern of the path (and query) whose first group is the id, and the URL of the
+still where the provider's scheme for it is public. Nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mediascrape.scrape.extract.items import MediaItem
+from mediascrape.scrape.extract.page import Page, flag
+from mediascrape.scrape.extract.text import plain
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """`path` is searched in what follows the host; `thumbnail` is a format with the id."""
+
+    name: str
+    hosts: tuple[str, ...]
+    path: re.Pattern[str]
+    thumbnail: str | None = None
+
+
+def _row(name: str, hosts: str, path: str, thumbnail: str | None = None) -> Provider:
+    return Provider(name, tuple(hosts.split()), re.compile(path), thumbnail)
+
+
+#: One line a provider. A host stands for its subdomains, too.
+PROVIDERS = (
+    _row("youtube", "youtube.com youtube-nocookie.com",
+         r"/(?:embed/(?!videoseries)|v/|shorts/|live/|watch\?(?:.*&)?v=)([\w-]{11})",
+         "https://i.ytimg.com/vi/{}/hqdefault.jpg"),
+    _row("youtube", "youtube.com youtube-nocookie.com",
+         r"/(?:embed/videoseries|playlist)\?(?:.*&)?list=([\w-]+)"),
+    _row("youtube", "youtu.be", r"^/([\w-]{11})", "https://i.ytimg.com/vi/{}/hqdefault.jpg"),
+    _row("vimeo", "player.vimeo.com", r"^/video/(\d+)"),
+    _row("vimeo", "vimeo.com", r"^/(?:moogaloop\.swf\?(?:.*&)?clip_id=)?(\d+)"),
+    _row("dailymotion", "dailymotion.com", r"/(?:embed/)?(?:video|swf)/(?:video/)?([a-zA-Z0-9]+)",
+         "https://www.dailymotion.com/thumbnail/video/{}"),
+    _row("dailymotion", "geo.dailymotion.com",
+         r"[?&]video=([a-zA-Z0-9]+)", "https://www.dailymotion.com/thumbnail/video/{}"),
+    _row("dailymotion", "dai.ly", r"^/([a-zA-Z0-9]+)", "https://www.dailymotion.com/thumbnail/video/{}"),
+    _row("twitch", "player.twitch.tv clips.twitch.tv", r"[?&](?:video|channel|clip|collection)=([\w-]+)"),
+    _row("soundcloud", "w.soundcloud.com",
+         r"[?&]url=.*?(?:tracks|playlists|users)(?:/|%2F)(?:soundcloud%3A\w+%3A)?(\d+)"),
+    _row("spotify", "open.spotify.com embed.spotify.com",
+         r"(?:/embed(?:-podcast)?/|uri=spotify(?::|%3A))((?:track|album|playlist|episode|show|artist)(?:/|:|%3A)\w+)"),
+    _row("tiktok", "tiktok.com", r"/(?:embed/(?:v2/)?|player/v1/|@[\w.-]+/video/)(\d+)"),
+    _row("facebook", "facebook.com",
+         r"/plugins/(?:video|post)\.php\?(?:.*&)?href=[^&]*?(?:videos|posts|reel|watch)[^&\d]*(\d{6,})"),
+    _row("facebook", "facebook.com", r"/(?:video/embed\?video_id=|v/)(\d+)"),
+    _row("x", "platform.twitter.com platform.x.com", r"/embed/.*[?&]id=(\d+)"),
+    _row("x", "twitter.com x.com", r"/(?:\w+/status|i/videos(?:/tweet)?)/(\d+)"),
+    _row("instagram", "instagram.com", r"^/(?:p|reel|tv)/([\w-]+)"),
+    _row("bandcamp", "bandcamp.com", r"/EmbeddedPlayer/.*?((?:album|track)=\d+)"),
+    _row("mixcloud", "mixcloud.com player-widget.mixcloud.com",
+         r"/widget/iframe/\?(?:.*&)?feed=(?:https%3A%2F%2Fwww\.mixcloud\.com)?(?:/|%2F)([^&]+?)(?:/|%2F)?(?:&|$)"),
+    _row("apple-podcasts", "embed.podcasts.apple.com", r"/id(\d+)"),
+    _row("apple-music", "embed.music.apple.com", r"/(?:album|playlist|song)/[^?]*?/?([\w.-]+)(?:\?|$)"),
+    _row("streamable", "streamable.com", r"^/(?:[eos]/)?(\w+)$"),
+    _row("wistia", "fast.wistia.net fast.wistia.com", r"/embed/(?:iframe|medias|playlists)/(\w+)"),
+    _row("brightcove", "players.brightcove.net", r"^(/\d+/[^?]*\?(?:.*&)?videoId=[\w:-]+)"),
+    _row("jwplayer", "cdn.jwplayer.com content.jwplatform.com",
+         r"/players/(\w{8})-", "https://cdn.jwplayer.com/v2/media/{}/poster.jpg"),
+    _row("vidyard", "play.vidyard.com", r"^/(\w{10,})", "https://play.vidyard.com/{}.jpg"),
+    _row("loom", "loom.com", r"^/embed/(\w+)"),
+    _row("rumble", "rumble.com", r"^/embed/(\w+)"),
+    _row("odysee", "odysee.com", r"^/\$/embed/([^?]+)"),
+    _row("bilibili", "player.bilibili.com", r"[?&]bvid=(\w+)"),
+    _row("youku", "player.youku.com", r"/(?:embed|sid)/([\w=]+)"),
+    _row("vk", "vk.com vkvideo.ru", r"/video_ext\.php\?(?:.*&)?(oid=-?\d+&id=\d+)"),
+    _row("rutube", "rutube.ru", r"/play/embed/(\w+)"),
+    _row("ok", "ok.ru", r"^/videoembed/(\d+)"),
+    _row("internet-archive", "archive.org", r"^/embed/([^?/]+)", "https://archive.org/services/img/{}"),
+    _row("ted", "embed.ted.com", r"^/talks/(?:lang/[\w-]+/)?(\w+)"),
+    _row("giphy", "giphy.com", r"^/embed/(\w+)", "https://media.giphy.com/media/{}/giphy_s.gif"),
+    _row("imgur", "imgur.com", r"^/(?:a/)?(\w+)/embed"),
+    _row("flickr", "flickr.com", r"/photos/[^/]+/(\d+)/player"),
+    _row("google-drive", "drive.google.com", r"/file/d/([\w-]+)/preview"),
+    _row("deezer", "widget.deezer.com", r"/widget/\w+/((?:track|album|playlist|episode|show)/\d+)"),
+    _row("audioboom", "embeds.audioboom.com", r"/posts/(\d+)"),
+    _row("libsyn", "html5-player.libsyn.com", r"/embed/episode/id/(\d+)"),
+    _row("podbean", "podbean.com", r"/player(?:-v2)?/\?(?:.*&)?i=([\w-]+)"),
+    _row("issuu", "e.issuu.com", r"[?&]d=([\w-]+)"),
+)  # fmt: skip
+
+_BY_HOST: dict[str, list[Provider]] = {}
+for _provider in PROVIDERS:
+    for _host in _provider.hosts:
+        _BY_HOST.setdefault(_host, []).append(_provider)
+
+
+_PLAYED = frozenset({"embed", "video"})
+
+
+def name_providers(items: Iterable[MediaItem]) -> None:
+    """Note provider, id and still of the embeds (and videos) whose player is known."""
+    for item in items:
+        if item.kind in _PLAYED:
+            found = provider_of(item.url)
+            if found is not None:
+                provider, item.provider_id = found
+                item.provider = provider.name
+                if provider.thumbnail is not None and item.thumbnail is None:
+                    item.thumbnail = provider.thumbnail.format(item.provider_id)
+
+
+def provider_of(url: str) -> tuple[Provider, str] | None:
+    """The provider of a normalised URL, and the id of the media there."""
+    host, _, path = url.partition("://")[2].partition("/")
+    while host:
+        for provider in _BY_HOST.get(host, ()):
+            match = provider.path.search("/" + path)
+            if match is not None:
+                return provider, match[1]
+        host = host.partition(".")[2]
+    return None
+
+
+#: Elements that become players by script -> the attribute that names the media, the URL of the page to embed.
+PLAYER_ELEMENTS: dict[str, tuple[str, str]] = {
+    "amp-youtube": ("data-videoid", "https://www.youtube.com/embed/{}"),
+    "lite-youtube": ("videoid", "https://www.youtube.com/embed/{}"),
+    "amp-vimeo": ("data-videoid", "https://player.vimeo.com/video/{}"),
+    "lite-vimeo": ("videoid", "https://player.vimeo.com/video/{}"),
+    "amp-dailymotion": ("data-videoid", "https://www.dailymotion.com/embed/video/{}"),
+    "amp-instagram": ("data-shortcode", "https://www.instagram.com/p/{}/"),
+    "amp-twitter": ("data-tweetid", "https://twitter.com/i/videos/tweet/{}"),
+    "amp-tiktok": ("data-src", "https://www.tiktok.com/embed/v2/{}"),
+    "amp-facebook": ("data-href", "{}"),
+    "amp-soundcloud": ("data-trackid", "https://w.soundcloud.com/player/?url=https%3A%2F%2Fapi.soundcloud.com%2Ftracks%2F{}"),
+}  # fmt: skip
+#: Attributes of quoted posts that a script turns into players.
+_POSTS = ("data-instgrm-permalink", "cite")
+
+
+def find_player(page: Page, element: str, attrs: Mapping[str, str]) -> None:
+    """The embed that a script would make of an element; no browser shows it without, so only `--deep` looks."""
+    if element == "blockquote":
+        for name in _POSTS:
+            if name in attrs and provider_of(page.resolve(plain(attrs[name])) or ""):
+                flag(page.add(plain(attrs[name]), "embed", f"{element}.{name}"), "weak")
+        return
+    name, url = PLAYER_ELEMENTS[element]
+    value = plain(attrs.get(name, "")).strip()
+    if value:
+        flag(page.add(url.format(value), "embed", f"{element}.{name}"), "weak")

@@ -1,0 +1,81 @@
+"""RSS and Atom feeds: enclosures, Media RSS, images, and the media in the entries' HTML."""
+
+from __future__ import annotations
+
+import re
+
+from mediascrape.scrape.extract.items import Kind
+from mediascrape.scrape.extract.kinds import kind_of_mime
+from mediascrape.scrape.extract.page import Page, describe, pixels
+from mediascrape.scrape.extract.text import decoded, plain, unescaped
+
+_is_feed = re.compile(
+    r"\s*(?:<\?[^>]*>\s*|<!--(?:[^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<(?:rss|feed|rdf:RDF)[\s>]"
+).match
+#: Elements whose text is HTML, escaped once.
+_html = re.compile(
+    r"<(description|content:encoded|summary|content|media:description)(?:\s[^>]*)?>((?:[^<]++|<(?!/\1\s*>))*+)</\1\s*>",
+    re.IGNORECASE,
+).finditer
+_image_url = re.compile(
+    r"<image(?:\s[^>]*)?>(?:[^<]++|<(?!/image|url))*+<url>\s*([^<]+?)\s*</url>", re.IGNORECASE
+).finditer
+_media_kinds: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio"}
+#: HTML of entries read, in characters: a feed repeats its entries' text, it does not grow without end.
+MAX_ENTRY_HTML = 8 * 1024 * 1024
+
+
+def is_feed(data: str) -> bool:
+    """Whether the document is a feed: its root element says so."""
+    return data[:64].lstrip()[:1] == "<" and _is_feed(data, 0, 4096) is not None
+
+
+def without_cdata(data: str) -> str:
+    """The feed with its CDATA sections as what they hold: markup to be read like the rest."""
+    return data.replace("<![CDATA[", " ").replace("]]>", " ") if "<![CDATA[" in data else data
+
+
+def entry_html(data: str) -> list[str]:
+    """The escaped HTML of the feed's entries, decoded once."""
+    found, budget = [], MAX_ENTRY_HTML
+    for match in _html(data):
+        text = match[2]
+        if "&lt;" in text and (budget := budget - len(text)) > 0:
+            found.append(unescaped(decoded(text)).encode("utf-8", "replace").decode("latin-1"))
+    return found
+
+
+def find_channel_images(page: Page, data: str) -> None:
+    """The images that channels name in elements: `<image><url>`."""
+    for match in _image_url(data):
+        page.add(plain(match[1]), "image", "image.url")
+
+
+def find_in_feed(page: Page, element: str, attrs: dict[str, str]) -> None:
+    """`enclosure`, `media:content`, `media:thumbnail`, `media:player`, `itunes:image`, `podcast:*`."""
+    raw = attrs.get("url") or attrs.get("href")
+    if not raw:
+        return
+    default: Kind | None = "image" if element.endswith(("thumbnail", "image")) else None
+    kind = (
+        default
+        or kind_of_mime(plain(attrs.get("type", "")))
+        or _media_kinds.get(attrs.get("medium", ""))
+        or ("embed" if element.endswith("player") else None)
+    )
+    attribute = "url" if attrs.get("url") else "href"
+    item = page.add_media(plain(raw), kind, f"{element}.{attribute}")
+    if item is not None:
+        describe(item, attrs)
+        item.width = item.width or pixels(attrs.get("width", ""))
+
+
+FEED_ELEMENTS = (
+    "enclosure",
+    "media:content",
+    "media:thumbnail",
+    "media:player",
+    "itunes:image",
+    "googleplay:image",
+    "podcast:alternateenclosure",
+)
