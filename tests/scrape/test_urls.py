@@ -14,7 +14,7 @@ from mediascrape.errors import (
     URLCredentialsError,
     URLTooLongError,
 )
-from mediascrape.scrape.urls import host_key, join_url, normalize_url
+from mediascrape.scrape.urls import join_url, normalize_url
 
 BASE = "https://example.com/a/b/page.html?q=1"
 
@@ -107,17 +107,3 @@ def test_the_short_cuts_agree_with_the_parser(ref: str) -> None:
 )
 def test_join(ref: str, joined: str | None) -> None:
     assert join_url(BASE, ref) == joined
-
-
-@pytest.mark.parametrize(
-    ("url", "key"),
-    [
-        ("https://example.com/a", "https://example.com:443"),
-        ("http://example.com/", "http://example.com:80"),
-        ("http://example.com:8080/a?b", "http://example.com:8080"),
-        ("http://[::1]/", "http://[::1]:80"),
-        ("http://[::1]:81/", "http://[::1]:81"),
-    ],
-)
-def test_host_key(url: str, key: str) -> None:
-    assert host_key(url) == key

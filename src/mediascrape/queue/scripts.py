@@ -338,9 +338,6 @@ class QueueScripts:
         key = self.keys.metrics(outcome)
         return self._call("getMetrics", (key, f"{key}:data"), start, end)
 
-    def get_rate_limit_ttl(self) -> bytes:
-        return self._call("getRateLimitTtl", (self.keys.limiter, self.keys.meta), "0")
-
 
 #: How often getJobs may read on to fill a page when ids without a job lie in between.
 _BACKFILL = 5

@@ -87,14 +87,6 @@ def join_url(base: str, ref: str) -> str | None:
     return _parse(ref, base)
 
 
-def host_key(url: str) -> str:
-    """`scheme://host:port` of a normalised URL, port always named: what politeness is counted by."""
-    scheme, _, rest = url.partition("://")
-    host = re.split(r"[/?#]", rest, maxsplit=1)[0].rpartition("@")[2]
-    has_port = ":" in host.rpartition("]")[2]
-    return f"{scheme}://{host}" if has_port else f"{scheme}://{host}:{_DEFAULT_PORTS.get(scheme, '')}"
-
-
 def _parse(text: str, base: str | None) -> str | None:
     try:
         return ada_url.normalize_url(text) if base is None else ada_url.join_url(base, text)
