@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediascrape.errors import DocumentTooComplexError
-from mediascrape.scrape.extract import ItemFilter, MediaItem, extract
+from mediascrape.scrape.extract import ExtractOptions, ItemFilter, MediaItem, extract
 
 BASE = "https://example.org/dir/page.html"
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "pages"
@@ -109,6 +109,44 @@ def test_data_urls_are_counted_not_kept() -> None:
 )
 def test_encodings_as_browsers_read_them(body: bytes, content_type: str | None, title: str) -> None:
     assert extract(body, base_url=BASE, content_type=content_type).title == title
+
+
+def test_a_known_player_has_a_provider_an_id_and_a_thumbnail() -> None:
+    item = one("<iframe src=https://www.youtube.com/embed/abcdefghijk?start=3></iframe>")
+    assert (item.kind, item.provider, item.provider_id) == ("embed", "youtube", "abcdefghijk")
+    assert item.thumbnail is not None
+    assert "abcdefghijk" in item.thumbnail
+    other = one("<iframe src=https://example.org/embed/abcdefghijk></iframe>")
+    assert (other.provider, other.provider_id, other.thumbnail) == (None, None, None)
+
+
+def test_state_in_scripts_is_read_only_when_asked_for() -> None:
+    body = b'<script type="application/json">{"a": [{"img": "https://e.org/deep.jpg"}]}</script>'
+    assert not extract(body, base_url=BASE).items
+    (item,) = extract(body, base_url=BASE, options=ExtractOptions(deep=True)).items
+    assert (item.url, item.kind) == ("https://e.org/deep.jpg", "image")
+
+
+def test_a_feed_s_enclosures_and_media() -> None:
+    document = extract(
+        b'<?xml version="1.0"?><rss xmlns:media="http://search.yahoo.com/mrss/"><channel><item>'
+        b'<enclosure url="https://e.org/episode.mp3" type="audio/mpeg" length="1"/>'
+        b'<media:content url="https://e.org/film.mp4" type="video/mp4"/></item></channel></rss>',
+        base_url=BASE,
+        content_type="application/rss+xml",
+    )
+    assert document.feed
+    assert {item.url: item.kind for item in document.items} == {
+        "https://e.org/episode.mp3": "audio",
+        "https://e.org/film.mp4": "video",
+    }
+
+
+def test_an_image_proxy_gives_its_original_too() -> None:
+    items = found("<img src='/_next/image?url=%2Fphotos%2Fa.jpg&amp;w=640&amp;q=75'>")
+    assert "https://example.org/photos/a.jpg" in items
+    assert "derived" in items["https://example.org/photos/a.jpg"].flags
+    assert len(items) == 2
 
 
 PIECES = st.sampled_from(
