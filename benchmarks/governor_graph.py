@@ -2,8 +2,9 @@
 
     python benchmarks/governor_graph.py [--seconds N] [--output docs/img/governor.png]
 
-The whole stack runs on core 0, the simulated origin on core 1. Draws the limit, the jobs in flight and
-the busy share of the event loop over time, and prints what it came to.
+Needs matplotlib (`pip install matplotlib`), which nothing else here does. The whole stack runs on
+core 0, the simulated origin on core 1. Draws the limit, the jobs in flight and the busy share of the
+event loop over time, and prints what it came to.
 """
 
 from __future__ import annotations
@@ -93,9 +94,10 @@ async def run(scenario: Scenario, seconds: float) -> tuple[Course, int]:
                 )
         done = counters.completed
         print(
-            f"{scenario.title}: {done} pages in {seconds:g} s, limit at most {max(row[1] for row in course.rows)}, "
-            f"in the end {course.rows[-1][1]} ({course.why}), {course.cost_s * 1000:.2f} ms a page, "
-            f"timed out {counters.timed_out}, failed {counters.failed}, postponed {counters.postponed}",
+            f"{scenario.title}: {done} pages in {seconds:g} s, "
+            f"limit at most {max(row[1] for row in course.rows)}, in the end {course.rows[-1][1]} ({course.why}), "
+            f"{course.cost_s * 1000:.2f} ms a page, timed out {counters.timed_out}, "
+            f"failed {counters.failed}, postponed {counters.postponed}",
             flush=True,
         )
         await worker.close(0)

@@ -31,6 +31,9 @@ import psutil
 #: Seconds over which the rate of ended jobs is averaged, and the longest a job is taken to be in flight.
 RATE_WINDOW_S = 3.0
 MAX_DWELL_S = 10.0
+#: Seconds over which a job's processor time is averaged, and for how many jobs the guess of it counts.
+COST_WINDOW_S = 20.0
+COST_PRIOR_JOBS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Governor:
         self.why = "start"  #: the reason for the limit: one word, for metrics and people
         self._time: float | None = None
         self._cost_s = self.options.cost_guess_s
+        self._cpu_s = self._ended = 0.0  # both fade at the same pace
         self._rate = 0.0  # jobs ended per second
         self._busy = 0.0  # mean over about the time that a job stays in flight
         self._idle_memory = float("inf")  # the least share ever in use
@@ -113,9 +117,14 @@ class Governor:
         self._idle_memory = min(self._idle_memory, sample.memory)
         self._rate += (sample.ended / elapsed - self._rate) * min(1.0, elapsed / RATE_WINDOW_S)
         self._busy += (sample.busy - self._busy) * min(1.0, elapsed / max(elapsed, self._dwell_s(sample)))
-        if sample.ended:
-            weight = min(0.5, sample.ended / 200)
-            self._cost_s += (sample.cpu_s / sample.ended - self._cost_s) * weight
+        if sample.ended or self._ended:
+            # Sums, not a mean of ratios: answers come in bursts, and so does the work for new requests.
+            # Before the first answer there is only the work for requests, which tells too little.
+            keep = max(0.0, 1 - elapsed / COST_WINDOW_S)
+            self._cpu_s = self._cpu_s * keep + sample.cpu_s
+            self._ended = self._ended * keep + sample.ended
+            known = self._cpu_s + COST_PRIOR_JOBS * self.options.cost_guess_s
+            self._cost_s = known / (self._ended + COST_PRIOR_JOBS)
 
     def _judge(self, sample: Sample, now: float) -> tuple[float, str]:
         return (

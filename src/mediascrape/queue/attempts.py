@@ -56,13 +56,15 @@ class Attempts:
         #: (when, generation, slot) in order of time: every attempt has the same timeout.
         self._deadlines: deque[tuple[float, int, Slot]] = deque()
         self._timer: asyncio.TimerHandle | None = None
+        #: Set when the worker closes: jobs that still arrive are handed back unrun.
+        self.closing = False
 
     def start(self, slot: Slot, job: Job) -> None:
         """Begin an attempt, or end the job unrun when it must not be run."""
         slot.job = job
-        unfit = _unfit(job)
-        if unfit is not None:
-            self._end(slot, job, unfit)
+        ruling = HandedBack() if self.closing else _unfit(job)
+        if ruling is not None:
+            self._end(slot, job, ruling)
             return
         loop = asyncio.get_running_loop()
         slot.started_at = now = loop.time()

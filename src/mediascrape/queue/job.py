@@ -6,16 +6,16 @@ Times are milliseconds since the epoch unless a name says otherwise.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Self
 
-from msgpack import packb
+import orjson
 
 from mediascrape.errors import JobDataError
+from mediascrape.queue.wire import PackedMap, decode_json, json_or_text, pack, to_int
 
 #: Bits of a priority that the score of the `prioritized` set has room for.
 MAX_PRIORITY = 2**21 - 1
@@ -36,7 +36,7 @@ class Backoff:
             return cls("fixed", int(value)) if value else None
         if isinstance(value, Mapping):
             return cls(
-                str(value.get("type", "fixed")), _int(value.get("delay")), float(value.get("jitter") or 0)
+                str(value.get("type", "fixed")), to_int(value.get("delay")), float(value.get("jitter") or 0)
             )
         return None
 
@@ -85,7 +85,7 @@ class Retention:
             return cls(count=int(value) if value >= 0 else None)
         if isinstance(value, Mapping):
             count, age = value.get("count"), value.get("age")
-            return cls(_int(count) if count is not None else None, _int(age) if age is not None else None)
+            return cls(to_int(count) if count is not None else None, to_int(age) if age is not None else None)
         return None
 
     def to_wire(self) -> bool | dict[str, int]:
@@ -115,19 +115,6 @@ class Deduplication:
     extend: bool = False
     replace: bool = False
     keep_last_if_active: bool = False
-
-    @classmethod
-    def from_wire(cls, value: object) -> Self | None:
-        if not isinstance(value, Mapping) or not value.get("id"):
-            return None
-        ttl = value.get("ttl")
-        return cls(
-            str(value["id"]),
-            _int(ttl) if ttl else None,
-            bool(value.get("extend")),
-            bool(value.get("replace")),
-            bool(value.get("keepLastIfActive")),
-        )
 
     def to_wire(self) -> dict[str, Any]:
         wire: dict[str, Any] = {"id": self.id}
@@ -174,23 +161,26 @@ class JobOptions:
 
     @classmethod
     def from_wire(cls, wire: Mapping[str, Any]) -> Self:
-        """Decode the `opts` of a stored job; tolerant, because the producer may be anyone."""
+        """The `opts` of a stored job, but for the deduplication (see `Job.deduplication_id`);
+        tolerant, because the producer may be anyone."""
         options = object.__new__(cls)  # a foreign id or priority is not ours to refuse
-        put = object.__setattr__
         get = wire.get
-        put(options, "attempts", _int(get("attempts")) or 1)
-        put(options, "backoff", Backoff.from_wire(get("backoff")))
-        put(options, "delay_ms", _int(get("delay")))
-        put(options, "priority", _int(get("priority")))
-        put(options, "lifo", bool(get("lifo")))
-        put(options, "remove_on_complete", Retention.from_wire(get("removeOnComplete")))
-        put(options, "remove_on_fail", Retention.from_wire(get("removeOnFail")))
-        put(options, "job_id", get("jobId"))
-        put(options, "deduplication", Deduplication.from_wire(get("de")))
-        put(options, "timestamp", get("timestamp"))
-        put(options, "keep_logs", get("kl"))
-        put(options, "stack_trace_limit", get("stackTraceLimit"))
-        put(options, "other", tuple((key, value) for key, value in wire.items() if key not in _KNOWN))
+        for name, value in (
+            ("attempts", to_int(get("attempts")) or 1),
+            ("backoff", Backoff.from_wire(get("backoff"))),
+            ("delay_ms", to_int(get("delay"))),
+            ("priority", to_int(get("priority"))),
+            ("lifo", bool(get("lifo"))),
+            ("remove_on_complete", Retention.from_wire(get("removeOnComplete"))),
+            ("remove_on_fail", Retention.from_wire(get("removeOnFail"))),
+            ("job_id", get("jobId")),
+            ("deduplication", None),
+            ("timestamp", get("timestamp")),
+            ("keep_logs", get("kl")),
+            ("stack_trace_limit", get("stackTraceLimit")),
+            ("other", tuple((key, value) for key, value in wire.items() if key not in _KNOWN)),
+        ):
+            object.__setattr__(options, name, value)
         return options
 
     def to_wire(self) -> dict[str, Any]:
@@ -219,14 +209,17 @@ class JobOptions:
 
     def packed(self) -> bytes:
         """`to_wire` as MessagePack. Jobs of one call mostly differ in their deduplication id
-        alone, so the rest is packed once and the map put together from its parts."""
-        count, body = _packed_without_deduplication(
+        alone, so the rest is packed once."""
+        deduplication = self.deduplication
+        if self.other:
+            return pack(self.to_wire())
+        shared = _packed_without_deduplication(
             self.attempts, self.backoff, self.delay_ms, self.priority, self.lifo, self.remove_on_complete,
             self.remove_on_fail, self.keep_logs, self.stack_trace_limit,
-        ) if not self.other else _pack_body(self.to_wire(), skip="de")  # fmt: skip
-        if self.deduplication is None:
-            return _map_header(count) + body
-        return _map_header(count + 1) + body + _PACKED_DE + _pack(self.deduplication.to_wire())
+        )  # fmt: skip
+        if deduplication is None:
+            return shared.bytes_with()
+        return shared.bytes_with(_PACKED_DE + pack(deduplication.to_wire()), 1)
 
 
 _KNOWN = frozenset({
@@ -235,22 +228,7 @@ _KNOWN = frozenset({
 })  # fmt: skip
 
 
-def _pack(value: object) -> bytes:
-    packed: bytes = packb(value, use_bin_type=True)
-    return packed
-
-
-_PACKED_DE = _pack("de")
-
-
-def _map_header(count: int) -> bytes:
-    """MessagePack's header of a map: fixmap up to 15 pairs, map 16 beyond."""
-    return bytes((0x80 | count,)) if count < 16 else b"\xde" + count.to_bytes(2, "big")
-
-
-def _pack_body(wire: Mapping[str, Any], skip: str) -> tuple[int, bytes]:
-    pairs = [(key, value) for key, value in wire.items() if key != skip]
-    return len(pairs), b"".join(_pack(key) + _pack(value) for key, value in pairs)
+_PACKED_DE = pack("de")
 
 
 @lru_cache(maxsize=256)
@@ -258,24 +236,22 @@ def _packed_without_deduplication(
     attempts: int, backoff: Backoff | None, delay_ms: int, priority: int, lifo: bool,
     remove_on_complete: Retention | None, remove_on_fail: Retention | None,
     keep_logs: int | None, stack_trace_limit: int | None,
-) -> tuple[int, bytes]:  # fmt: skip
+) -> PackedMap:  # fmt: skip
     options = JobOptions(
         attempts=attempts, backoff=backoff, delay_ms=delay_ms, priority=priority, lifo=lifo,
         remove_on_complete=remove_on_complete, remove_on_fail=remove_on_fail,
         keep_logs=keep_logs, stack_trace_limit=stack_trace_limit,
     )  # fmt: skip
-    return _pack_body(options.to_wire(), skip="de")
+    return PackedMap(options.to_wire())
 
 
-def _int(value: object) -> int:
-    """A number of a foreign producer; 0 for what is none."""
-    if isinstance(value, int):
-        return int(value)
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return 0
-    return int(number) if math.isfinite(number) else 0
+@lru_cache(maxsize=256)
+def _stored_options(text: bytes) -> JobOptions:
+    """Decoded once for all jobs that have the same; the deduplication, which differs, is left out."""
+    return JobOptions.from_wire(decode_json(text))
+
+
+_NO_OPTIONS = JobOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,65 +302,56 @@ class Job:
     def from_wire(cls, job_id: str, flat: Sequence[str]) -> Self:
         """Decode HGETALL's flat list of fields. Never raises: what cannot be decoded is told in
         `malformed`, so that the job can be failed with a reason."""
-        fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        malformed = None
+        wire = dict(zip(flat[::2], flat[1::2], strict=True))
+        get = wire.get
+        malformed = None if "name" in wire else "the job was removed while it waited"
         data: Any = None
-        opts: Any = {}
+        options = _NO_OPTIONS
         try:
-            data = json.loads(fields.get("data", "{}"))
-            opts = json.loads(fields.get("opts", "{}"))
-        except (ValueError, RecursionError) as error:
-            malformed = f"data or opts are not JSON: {error}"
-        if not isinstance(opts, dict):
-            opts, malformed = {}, "opts is not a JSON object"
-        get = fields.get
+            data = decode_json(get("data", "{}"))
+            opts = decode_json(get("opts", "{}"))
+            opts.pop("de", None)
+            options = _stored_options(orjson.dumps(opts))
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            malformed = f"data or opts are not JSON as BullMQ writes it: {error}"
         job = cls(
             job_id,
             get("name", ""),
             data,
-            JobOptions.from_wire(opts),
-            _int(get("timestamp")),
-            _int(get("delay")),
-            _int(get("priority")),
-            _int(get("atm") or get("attemptsMade")),
-            _int(get("ats")),
+            options,
+            to_int(get("timestamp")),
+            to_int(get("delay")),
+            to_int(get("priority")),
+            to_int(get("atm") or get("attemptsMade")),
+            to_int(get("ats")),
             malformed=malformed,
         )
-        if len(fields) > _FIELDS_OF_A_FRESH_CLAIM + ("deid" in fields) + ("pb" in fields):
-            job._decode_rest(fields)
+        if len(wire) > _FIELDS_OF_A_FRESH_CLAIM + ("deid" in wire) + ("pb" in wire):
+            job._decode_rest(wire)
         else:
-            job.processed_on = _int(get("processedOn")) or None
+            job.processed_on = to_int(get("processedOn")) or None
             job.processed_by = get("pb")
             job.deduplication_id = get("deid")
         return job
 
-    def _decode_rest(self, fields: Mapping[str, str]) -> None:
-        get = fields.get
-        self.stalled_count = _int(get("stc"))
-        self.processed_on = _int(get("processedOn")) or None
-        self.finished_on = _int(get("finishedOn")) or None
+    def _decode_rest(self, wire: Mapping[str, str]) -> None:
+        get = wire.get
+        self.stalled_count = to_int(get("stc"))
+        self.processed_on = to_int(get("processedOn")) or None
+        self.finished_on = to_int(get("finishedOn")) or None
         self.processed_by = get("pb")
-        self.progress = _json_or_text(get("progress"), 0)
-        self.returnvalue = _json_or_text(get("returnvalue"), None)
+        self.progress = json_or_text(get("progress"), 0)
+        self.returnvalue = json_or_text(get("returnvalue"), None)
         self.failed_reason = get("failedReason")
-        stack = _json_or_text(get("stacktrace"), [])
+        stack = json_or_text(get("stacktrace"), [])
         self.stacktrace = [str(entry) for entry in stack] if isinstance(stack, list) else []
         self.deferred_failure = get("defa")
         self.repeat_job_key = get("rjk")
         self.deduplication_id = get("deid")
         self.parent_key = get("parentKey")
-        parent = _json_or_text(get("parent"), None)
+        parent = json_or_text(get("parent"), None)
         self.parent = parent if isinstance(parent, dict) else None
 
 
 #: name, data, opts, timestamp, delay, priority, processedOn, ats: nothing else to decode.
 _FIELDS_OF_A_FRESH_CLAIM = 8
-
-
-def _json_or_text(text: str | None, default: Any) -> Any:
-    if text is None:
-        return default
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text

@@ -9,7 +9,7 @@ from typing import Any
 
 from mediascrape.errors import MediascrapeError
 from mediascrape.queue.job import Job, backoff_delay
-from mediascrape.queue.scripts import encode_json, pack
+from mediascrape.queue.wire import encode_json, pack
 
 #: Longest delay of a retry (a Retry-After may ask for anything): one day.
 MAX_DELAY_MS = 86_400_000

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -16,10 +17,11 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from mediascrape.errors import JobStateError
 from mediascrape.queue.attempts import Attempts
 from mediascrape.queue.job import Job
 from mediascrape.queue.link import Link, LinkLostError
-from mediascrape.queue.outcome import Completed, Failed, HandedBack, Lost, Postponed, Retry
+from mediascrape.queue.outcome import Completed, Failed, HandedBack, Lost, Postponed, Retry, judge_error
 from mediascrape.queue.recovery import Recovery
 from mediascrape.queue.scripts import ClaimOptions, Delay, Finish, QueueScripts
 from mediascrape.queue.slots import Observer, Slot, WorkerCounters, WorkerOptions
@@ -30,6 +32,8 @@ log = logging.getLogger(__name__)
 #: expires and another worker takes the job.
 _MAX_TRIES = 20
 _REFUSED_PAUSE_S = 0.25
+#: Codes with which a flow's parent is kept from completing.
+_CHILDREN = {-4: "pending children", -9: "a failed child"}
 
 
 def now_ms() -> int:
@@ -261,11 +265,14 @@ class Pump:
         if isinstance(reply, RedisError):
             self._on_refused(slot, reply)
             return
-        code = reply if isinstance(reply, int) and not isinstance(slot.verdict, HandedBack) else 0
+        code = reply if isinstance(reply, int) else 0
         fetching = slot.fetching
-        if code < 0 or (isinstance(reply, int) and reply < 0):
+        if code in _CHILDREN and isinstance(slot.verdict, Completed):
+            self._fail_parent(slot, code)
+            return
+        if code < 0:
             self._counters.lost += 1
-            log.warning("job %s was no longer ours when it ended (code %s)", slot.job and slot.job.id, reply)
+            log.warning("job %s was no longer ours when it ended (code %s)", slot.job and slot.job.id, code)
         else:
             self._report(slot)
         next_job = reply if isinstance(reply, list) and reply[0] else None
@@ -281,6 +288,13 @@ class Pump:
             self._forget(slot)
             slot.clear()
             self._start(slot, next_job[1], next_job[0])
+
+    def _fail_parent(self, slot: Slot, code: int) -> None:
+        """A flow's parent cannot complete before its children; like Node, fail it then."""
+        assert slot.job is not None
+        error = JobStateError(f"the job cannot complete: it has {_CHILDREN[code]}")
+        slot.verdict = judge_error(slot.job, error, random.random)
+        self._done.append(slot)
 
     def _on_refused(self, slot: Slot, error: RedisError) -> None:
         slot.tries += 1

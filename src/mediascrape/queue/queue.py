@@ -16,7 +16,8 @@ from mediascrape.queue.adding import Added, Adder, JobIds
 from mediascrape.queue.job import Job, JobOptions, NewJob
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
-from mediascrape.queue.scripts import QueueScripts, command, encode_json
+from mediascrape.queue.scripts import QueueScripts, command
+from mediascrape.queue.wire import encode_json
 
 State = Literal["waiting", "active", "prioritized", "delayed", "completed", "failed", "waiting-children"]
 STATES: tuple[State, ...] = (
@@ -24,6 +25,8 @@ STATES: tuple[State, ...] = (
 )  # fmt: skip
 #: Jobs are packed and sent this many at a time, so that a huge list is never in memory twice.
 _CHUNK = 2048
+#: The scripts' code for a job that is not (or no longer) in the state asked for.
+_NOT_IN_STATE = -3
 
 
 def now_ms() -> int:
@@ -319,8 +322,12 @@ class Queue:
 
     # --- talking to the server ------------------------------------------------------------------
 
-    async def _run(self, commands: Sequence[bytes]) -> list[Any]:
-        """Run commands that may be run twice. Raises QueueUnavailableError."""
+    async def _run(self, commands: Sequence[bytes], *, done: int | None = None) -> list[Any]:
+        """Run commands that may be run twice. Raises QueueUnavailableError.
+
+        done: what a command answers that already took effect; a 0 when it was sent again.
+        """
+        again = False
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         pause = 0.02
@@ -332,14 +339,15 @@ class Queue:
                     raise QueueUnavailableError(f"the queue cannot be reached: {error}") from error
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
+                again = True
                 continue
             for reply in replies:
                 if isinstance(reply, RedisError):
                     raise QueueUnavailableError(f"the queue refused: {reply}") from reply
-            return replies
+            return [0 if again and reply == done else reply for reply in replies]
 
     async def _change(self, packed: bytes, job_id: str, wrong_state: str) -> None:
-        reply = (await self._run([packed]))[0]
+        reply = (await self._run([packed], done=_NOT_IN_STATE))[0]
         if reply == -1:
             raise JobNotFoundError(f"job {job_id} is not in the queue")
         if isinstance(reply, int) and reply < 0:

@@ -9,21 +9,20 @@ calls were written for, so that an upgrade of the package cannot change them uns
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha1
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from hiredis import pack_command
-from msgpack import packb
 
 from mediascrape.errors import ConfigurationError
 from mediascrape.queue.job import JobOptions, Retention
 from mediascrape.queue.keys import QueueKeys
+from mediascrape.queue.wire import PackedMap, pack
 
 #: The scripts this package calls, as `bullmq` names their files.
 SCRIPTS = (
@@ -77,21 +76,10 @@ def script_of(command: bytes) -> Script | None:
     return scripts_by_sha().get(command[start + 7 : start + 47].decode())
 
 
-def pack(value: object) -> bytes:
-    """MessagePack as the scripts' cmsgpack reads it."""
-    packed: bytes = packb(value, use_bin_type=True)
-    return packed
-
-
 def command(*parts: str | bytes | float) -> bytes:
     """A plain command, packed for the wire."""
     packed: bytes = pack_command(parts)  # type: ignore[arg-type]  # the stub forgets long tuples
     return packed
-
-
-def encode_json(value: Any) -> str:
-    """JSON as Node writes it: no spaces, no NaN. Raises ValueError or TypeError."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +108,7 @@ class QueueScripts:
         self.keys = keys
         self._sha = {name.partition("-")[0]: script.sha for name, script in scripts.items()}
         self._keys_of = {name.partition("-")[0]: int(name.partition("-")[2]) for name in scripts}
+        self._finish_heads = (self._finish_head(keys.completed), self._finish_head(keys.failed))
 
     def _call(self, name: str, keys: Sequence[str], *argv: str | bytes | float) -> bytes:
         return command("EVALSHA", self._sha[name], self._keys_of[name], *keys, *argv)
@@ -166,21 +155,20 @@ class QueueScripts:
         self, job_id: str, finish: Finish, now: int, *, fetch_next: bool, claim: ClaimOptions
     ) -> bytes:
         k = self.keys
-        outcome = "failed" if finish.failed else "completed"
-        keys = (
-            k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
-            k.pc, k.failed if finish.failed else k.completed, k.job(job_id), k.metrics(outcome), k.marker,
+        options = _finish_options(finish.retention, finish.attempts, finish.metrics_size, claim)
+        outcome, value_field, metrics = _OUTCOMES[finish.failed]
+        return command(
+            *self._finish_heads[finish.failed], k.base + job_id, k.base + metrics, k.marker,
+            job_id, now, value_field, finish.value, outcome, "1" if fetch_next else "", k.base,
+            options.bytes_with(_PACKED_TOKEN + pack(finish.token), 1), finish.packed_fields,
         )  # fmt: skip
-        options = pack({
-            "token": finish.token,
-            "keepJobs": finish.retention.keep_jobs(),
-            "attempts": finish.attempts,
-            "maxMetricsSize": finish.metrics_size or "",
-            **claim.wire(),
-        })  # fmt: skip
-        return self._call(
-            "moveToFinished", keys, job_id, now, "failedReason" if finish.failed else "returnvalue",
-            finish.value, outcome, "1" if fetch_next else "", k.base, options, finish.packed_fields,
+
+    def _finish_head(self, target: str) -> tuple[str | int, ...]:
+        k = self.keys
+        return (
+            "EVALSHA", self._sha["moveToFinished"], self._keys_of["moveToFinished"],
+            k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
+            k.pc, target,
         )  # fmt: skip
 
     def move_to_delayed(
@@ -337,6 +325,32 @@ class QueueScripts:
     def get_metrics(self, outcome: str, start: int, end: int) -> bytes:
         key = self.keys.metrics(outcome)
         return self._call("getMetrics", (key, f"{key}:data"), start, end)
+
+    def get_rate_limit_ttl(self) -> bytes:
+        return self._call("getRateLimitTtl", (self.keys.limiter, self.keys.meta), "0")
+
+
+#: By `failed`: target set, property of the job, key of the metrics.
+_OUTCOMES = (
+    ("completed", "returnvalue", "metrics:completed"),
+    ("failed", "failedReason", "metrics:failed"),
+)
+_PACKED_TOKEN = pack("token")
+
+
+@lru_cache(maxsize=256)
+def _finish_options(
+    retention: Retention, attempts: int, metrics_size: int | None, claim: ClaimOptions
+) -> PackedMap:
+    """All but the token."""
+    return PackedMap(
+        {
+            "keepJobs": retention.keep_jobs(),
+            "attempts": attempts,
+            "maxMetricsSize": metrics_size or "",
+            **claim.wire(),
+        }
+    )
 
 
 #: How often getJobs may read on to fill a page when ids without a job lie in between.

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 from mediascrape.queue.job import Job, Retention
 from mediascrape.queue.link import Link
 from mediascrape.queue.outcome import Verdict
-from mediascrape.queue.scripts import QueueScripts, encode_json
+from mediascrape.queue.scripts import QueueScripts
+from mediascrape.queue.wire import encode_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class Worker:
         )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = asyncio.Event()
+        self._death: BaseException | None = None
 
     def _context(self, job: Job) -> JobContext:
         return JobContext(job, self._side_link, self._scripts)
@@ -117,15 +118,25 @@ class Worker:
             "cancels": self._listen(),
         }
         self._tasks = [asyncio.create_task(loop, name=f"worker-{name}") for name, loop in loops.items()]
+        self._tasks[0].add_done_callback(self._on_pump_end)
 
     async def run(self) -> None:
-        """Work until `close` has ended."""
+        """Work until `close` has ended. Raises what the pump died of, should it ever."""
         await self.start()
         await self._closed.wait()
+        if self._death is not None:
+            raise self._death
+
+    def _on_pump_end(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.critical("the worker's pump died", exc_info=error)
+            self._death = error
+            self._closed.set()
 
     async def close(self, grace_s: float | None = None, *, force: bool = False) -> None:
         """Claim no more, let jobs end within the grace period, hand the others back at once (no
         attempt used). force: no grace. A second call may cut short the grace of the first."""
+        self._attempts.closing = True
         self._pump.stop()
         grace = 0.0 if force else self.options.grace_s if grace_s is None else grace_s
         if self._tasks and not await self._drained_within(grace):
@@ -183,9 +194,12 @@ class Worker:
 
     async def _wait_for_marker(self) -> None:
         pump = self._pump
-        until = now_ms() + int(self.options.drain_delay_s * 1000)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.options.drain_delay_s
         while True:
-            left = (min(until, pump.due_ms or until) - now_ms()) / 1000
+            left = until - loop.time()
+            if pump.due_ms:
+                left = min(left, (pump.due_ms - now_ms()) / 1000)
             if left <= 0:
                 return
             block = min(max(left, 0.001), _MAX_BLOCK_S)
@@ -265,13 +279,16 @@ async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 async def _every(seconds: float, duty: Callable[[], Awaitable[None]], *, at_once: bool = False) -> None:
     """Run a duty again and again; an error of one run is logged and does not end it."""
+    name = getattr(duty, "__name__", "a duty").strip("_")
     if not at_once:
         await asyncio.sleep(seconds)
     while True:
         try:
             await duty()
         except (LinkLostError, RedisError) as error:
-            log.warning("%s: %s", getattr(duty, "__name__", "duty"), error)
+            log.warning("%s: %s", name, error)
             await asyncio.sleep(min(seconds, 1.0))
             continue
+        except Exception:
+            log.exception("%s failed", name)
         await asyncio.sleep(seconds)

@@ -177,10 +177,12 @@ class PostgreSQLBackend:
         steps = migrations("postgresql")
         if db.get_server_version().major < _OLDEST_MAJOR:
             raise StoreUnavailableError(f"PostgreSQL is too old: it must be {_OLDEST_MAJOR} or newer")
+        if await self._version(db) == len(steps):
+            return
         async with db.transaction():
             await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
             await db.execute("CREATE TABLE IF NOT EXISTS mediascrape_version (version integer NOT NULL)")
-            version = await db.fetchval("SELECT max(version) FROM mediascrape_version") or 0
+            version = await self._version(db)
             if version > len(steps):
                 raise StoreUnavailableError(
                     f"the database was written by a newer mediascrape (tables of version {version})"
@@ -188,6 +190,12 @@ class PostgreSQLBackend:
             for step in steps[version:]:
                 await db.execute(step.sql)
                 await db.execute("INSERT INTO mediascrape_version VALUES ($1)", step.version)
+
+    @staticmethod
+    async def _version(db: asyncpg.Connection) -> int:
+        if await db.fetchval("SELECT to_regclass('mediascrape_version')") is None:
+            return 0
+        return int(await db.fetchval("SELECT max(version) FROM mediascrape_version") or 0)
 
 
 def _told(error: BaseException) -> str:

@@ -1,0 +1,73 @@
+"""Codecs of BullMQ's wire: JSON as Node writes it, MessagePack as the scripts' cmsgpack reads it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from msgpack import packb
+
+
+def encode_json(value: object) -> str:
+    """JSON without spaces. Raises TypeError for what JSON cannot say: other types, integers beyond
+    64 bits, lone surrogates. NaN becomes null, as with JSON.stringify."""
+    return orjson.dumps(value).decode()
+
+
+def decode_json(text: str | bytes) -> Any:
+    """Raises ValueError or RecursionError. Also takes what orjson does not but other producers
+    write: lone surrogates as escapes, NaN."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
+
+
+def json_or_text(text: str | None, default: Any) -> Any:
+    """A field that should be JSON; the text itself where a producer wrote something else."""
+    if text is None:
+        return default
+    try:
+        return decode_json(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def to_int(value: object) -> int:
+    """A number of a foreign producer; 0 for what is none."""
+    if value is None:
+        return 0
+    try:
+        return int(value)  # type: ignore[call-overload, no-any-return]
+    except (TypeError, ValueError, OverflowError):
+        pass
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return 0
+    return int(number) if math.isfinite(number) else 0
+
+
+def pack(value: object) -> bytes:
+    """One value as MessagePack."""
+    packed: bytes = packb(value, use_bin_type=True)
+    return packed
+
+
+class PackedMap:
+    """Part of a MessagePack map, packed once, to be completed with more pairs again and again."""
+
+    __slots__ = ("_body", "_count")
+
+    def __init__(self, pairs: Mapping[str, Any]) -> None:
+        self._count = len(pairs)
+        self._body = b"".join([pack(key) + pack(value) for key, value in pairs.items()])
+
+    def bytes_with(self, packed_pairs: bytes = b"", count: int = 0) -> bytes:
+        """The whole map: these pairs, then `count` others given packed."""
+        total = self._count + count
+        head = bytes((0x80 | total,)) if total < 16 else b"\xde" + total.to_bytes(2, "big")
+        return head + self._body + packed_pairs
