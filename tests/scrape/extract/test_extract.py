@@ -176,9 +176,21 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         b"<img srcset='" + b"," * 1_000_000 + b"'>",
         b"<!--" * 500_000,
         b"<style>" + b"a{" * 300_000,
+        b"<style>}{background:url(a)</style>",
+        b"<style>a{}}{background:url(a)</style>",
         b"<img " + b" ".join(b"data-x%d=/a.png" % number for number in range(60_000)) + b">",
     ],
-    ids=["lt", "nested", "attribute", "commas", "comments", "braces", "attributes"],
+    ids=[
+        "lt",
+        "nested",
+        "attribute",
+        "commas",
+        "comments",
+        "braces",
+        "unpaired",
+        "unpaired-later",
+        "attributes",
+    ],
 )
 def test_hostile_documents_end(body: bytes) -> None:
     """Each would take minutes if anything here were quadratic."""

@@ -63,6 +63,8 @@ def _is_regular(css: str) -> bool:
     """Whether every brace is structure and every at-rule one that `_regular_rules` knows."""
     if any(css.count(opening) != css.count(closing) for opening, closing in _CLOSER.items()):
         return False
+    if not -1 < css.find("{") < css.find("}") or css.rfind("{") > css.rfind("}"):
+        return False
     if ("<" in css and "<![" in css) or ("\\" in css and _escaped_structure(css)):
         return False
     if any(function in css for function in FUNCTIONS[1:]):
@@ -81,7 +83,7 @@ def _is_regular(css: str) -> bool:
 
 
 def _regular_rules(css: str) -> Iterator[tuple[str, str]]:
-    """Selector and declarations of each rule with a `url(`."""
+    """Selector and declarations of each rule with a `url(`; the sheet ends with a `}`."""
     position = floor = 0
     while (url := css.find("url(", position)) >= 0:
         opening = css.rfind("{", floor, url)
