@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
+
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from mediascrape.cli.terminal import duration, safe
+from mediascrape.cli.terminal import duration, safe, table
 
 
 @given(st.text())
@@ -25,3 +28,11 @@ def test_durations_read_as_people_say_them() -> None:
     assert [duration(s) for s in (0.04, 9.94, 42, 60, 200, 7500)] == [
         "0.0 s", "9.9 s", "42 s", "1 min", "3 min 20 s", "2 h 5 min",
     ]  # fmt: skip
+
+
+@given(st.text("abc019", min_size=1, max_size=40), st.text("xyz/", max_size=200))
+def test_an_id_can_be_copied_from_a_narrow_terminal(job_id: str, url: str) -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=60)
+    console.print(table(("id", "url", "reason"), [(job_id, url, "why " * 20)], whole=("id",)))
+    assert out.getvalue().splitlines()[1].startswith(job_id)

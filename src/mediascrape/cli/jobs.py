@@ -65,7 +65,8 @@ def list_jobs(
         )
         for job in jobs
     )
-    console().print(table(("id", "state", "attempts", "added", "url", "reason"), rows, right=("attempts",)))
+    columns = ("id", "state", "attempts", "added", "url", "reason")
+    console().print(table(columns, rows, right=("attempts",), whole=("id", "state")))
 
 
 @jobs_group.command("show")

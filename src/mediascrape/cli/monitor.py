@@ -116,5 +116,6 @@ def _view(look: dict[str, Any]) -> RenderableType:
         (job["id"], job["attempts_made"], safe(job["url"] or "", 70), safe(job["reason"] or "", 70))
         for job in look["failed_jobs"]
     )
-    failed = table(("failed job", "attempts", "url", "reason"), rows, right=("attempts",))
+    columns = ("failed job", "attempts", "url", "reason")
+    failed = table(columns, rows, right=("attempts",), whole=("failed job",))
     return Group(head, states, lines, failed)

@@ -18,6 +18,8 @@ from rich.text import Text
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SPACE = re.compile(r"\s+")
+#: Columns where nobody looks: programs that read a table want whole cells.
+PIPE_WIDTH = 100_000
 
 
 def safe(text: object, limit: int | None = None) -> str:
@@ -27,9 +29,15 @@ def safe(text: object, limit: int | None = None) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console that writes plain text where there is no terminal or NO_COLOR is set."""
+    """A console that writes plain text, nothing cut, where there is no terminal."""
+    terminal = _is_terminal(stderr)
     return Console(
-        stderr=stderr, highlight=False, emoji=False, markup=False, soft_wrap=not _is_terminal(stderr)
+        stderr=stderr,
+        highlight=False,
+        emoji=False,
+        markup=False,
+        soft_wrap=not terminal,
+        width=None if terminal else PIPE_WIDTH,
     )
 
 
@@ -37,15 +45,26 @@ def _is_terminal(stderr: bool) -> bool:
     return (sys.stderr if stderr else sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> Table:
-    """A table whose cells are shown as text, never as markup."""
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> Table:
+    """A table whose cells are shown as text, never as markup; those of `whole` columns are never cut."""
     view = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
+    cells = [["" if cell is None else safe(cell) for cell in row] for row in rows]
+    for index, name in enumerate(columns):
         view.add_column(
-            name, justify="right" if name in right else "left", overflow="ellipsis", no_wrap=name in right
+            name,
+            justify="right" if name in right else "left",
+            overflow="ellipsis",
+            no_wrap=name in right or name in whole,
+            min_width=max((len(row[index]) for row in cells), default=0) if name in whole else None,
         )
-    for row in rows:
-        view.add_row(*(Text("" if cell is None else safe(cell)) for cell in row))
+    for row in cells:
+        view.add_row(*map(Text, row))
     return view
 
 
