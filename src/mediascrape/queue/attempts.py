@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections import deque
 from collections.abc import Awaitable, Callable
+from heapq import heappop, heappush
+from itertools import count
 
 from mediascrape.errors import AttemptTimeoutError, JobCancelledError, JobDataError, JobStalledError
 from mediascrape.queue import outcome
+from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
 from mediascrape.queue.outcome import Failed, HandedBack, Lost, Verdict
 from mediascrape.queue.slots import ClosingError, JobContext, LockLostError, Slot, WorkerCounters
@@ -36,7 +38,7 @@ class Attempts:
     def __init__(
         self,
         processor: Processor,
-        make_context: Callable[[Job], JobContext],
+        make_context: Callable[[Job, AttemptClock], JobContext],
         on_end: Callable[[Slot], None],
         counters: WorkerCounters,
         *,
@@ -53,8 +55,9 @@ class Attempts:
         self._timeout_s = None if timeout_ms is None else timeout_ms / 1000
         self._timeout_ms = timeout_ms
         self._cancel_grace_s = cancel_grace_s
-        #: (when, generation, slot) in order of time: every attempt has the same timeout.
-        self._deadlines: deque[tuple[float, int, Slot]] = deque()
+        #: A heap of (when to look, a number apart from all others, generation, slot).
+        self._deadlines: list[tuple[float, int, int, Slot]] = []
+        self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
         #: Set when the worker closes: jobs that still arrive are handed back unrun.
         self.closing = False
@@ -68,9 +71,10 @@ class Attempts:
             return
         loop = asyncio.get_running_loop()
         slot.started_at = now = loop.time()
+        slot.clock = AttemptClock()
         slot.task = loop.create_task(self._attempt(slot, job, slot.generation))
         if self._timeout_s is not None:
-            self._deadlines.append((now + self._timeout_s, slot.generation, slot))
+            self._look_at(slot, now + self._timeout_s)
             if self._timer is None:
                 self._arm(loop)
 
@@ -101,7 +105,7 @@ class Attempts:
 
     async def _attempt(self, slot: Slot, job: Job, generation: int) -> None:
         try:
-            value = await self._processor(job, self._make_context(job))
+            value = await self._processor(job, self._make_context(job, slot.clock))
             verdict = outcome.judge_result(job, value, random.random)
         except BaseException as error:  # noqa: BLE001  whatever a job does, it hurts only itself
             verdict = self._judge(slot, job, error) if slot.generation == generation else Lost()
@@ -144,26 +148,39 @@ class Attempts:
 
     # --- deadlines ----------------------------------------------------------------------------
 
+    def _look_at(self, slot: Slot, when: float) -> None:
+        heappush(self._deadlines, (when, next(self._numbers), slot.generation, slot))
+
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer = loop.call_at(max(self._deadlines[0][0], loop.time() + _SWEEP_S), self._sweep)
 
     def _sweep(self) -> None:
-        """Cancel what is overdue; forget, without cost to anyone, what has ended meanwhile."""
+        """Cancel what is overdue; look again later at what has stopped its clock meanwhile; forget,
+        without cost to anyone, what has ended."""
         loop = asyncio.get_running_loop()
         now = loop.time()
         deadlines = self._deadlines
         self._timer = None
-        while deadlines:
-            when, generation, slot = deadlines[0]
-            running = slot.generation == generation and slot.task is not None
-            if running and when > now:
-                break
-            deadlines.popleft()
-            if running:
-                self._counters.timed_out += 1
-                self.cancel(slot, AttemptTimeoutError(f"the attempt took longer than {self._timeout_ms} ms"))
+        while deadlines and (deadlines[0][0] <= now or not _runs(deadlines[0])):
+            overdue = heappop(deadlines)
+            if _runs(overdue):
+                self._judge_time(overdue[3], now)
         if deadlines:
             self._arm(loop)
+
+    def _judge_time(self, slot: Slot, now: float) -> None:
+        assert self._timeout_s is not None
+        left = self._timeout_s - slot.clock.used_s()
+        if left > 0:
+            self._look_at(slot, now + max(left, _SWEEP_S))
+            return
+        self._counters.timed_out += 1
+        self.cancel(slot, AttemptTimeoutError(f"the attempt took longer than {self._timeout_ms} ms"))
+
+
+def _runs(deadline: tuple[float, int, int, Slot]) -> bool:
+    _, _, generation, slot = deadline
+    return slot.generation == generation and slot.task is not None
 
 
 def cancelled_by_request() -> JobCancelledError:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job, Retention
 from mediascrape.queue.link import Link
 from mediascrape.queue.outcome import Verdict
@@ -19,7 +20,7 @@ class WorkerOptions:
     """How a worker works. Times carry their unit in the name.
 
     concurrency: jobs in flight at once; can be changed while it runs.
-    job_timeout_ms: an attempt that outlives this is cancelled; None lets it run.
+    job_timeout_ms: an attempt that outlives this by its clock is cancelled; None lets it run.
     cancel_grace_s: a cancelled processor that has not ended by then is left behind.
     lock_duration_ms, stalled_interval_ms, max_stalled_count: as in BullMQ.
     drain_delay_s: how often an idle worker looks for work although nobody woke it.
@@ -77,12 +78,15 @@ class WorkerCounters:
     reconnects: int = 0
 
 
+_NO_CLOCK: Final = AttemptClock()
+
+
 class Slot:
     """Place for one job. The token stays the same for the slot's life, because a job fetched by
     finishing another is locked with the other's token."""
 
     __slots__ = (
-        "claim_options", "fetching", "generation", "job", "locked_at", "reason", "started_at", "task",
+        "claim_options", "clock", "fetching", "generation", "job", "locked_at", "reason", "started_at", "task",
         "token", "tries", "verdict",
     )  # fmt: skip
 
@@ -104,6 +108,7 @@ class Slot:
         self.tries = 0
         self.locked_at = 0.0
         self.started_at = 0.0
+        self.clock = _NO_CLOCK
         self.generation += 1
 
 
@@ -116,12 +121,14 @@ class ClosingError(Exception):
 
 
 class JobContext:
-    """What a processor may do for its job while it runs."""
+    """What a processor may do for its job while it runs. clock: to be stopped while it waits for others
+    of this process."""
 
-    __slots__ = ("_link", "_scripts", "job")
+    __slots__ = ("_link", "_scripts", "clock", "job")
 
-    def __init__(self, job: Job, link: Link, scripts: QueueScripts) -> None:
+    def __init__(self, job: Job, clock: AttemptClock, link: Link, scripts: QueueScripts) -> None:
         self.job = job
+        self.clock = clock
         self._link = link
         self._scripts = scripts
 

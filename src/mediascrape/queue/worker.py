@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mediascrape.queue.attempts import Attempts, FailureRecorder, Processor, cancelled_by_request
+from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
@@ -86,8 +87,8 @@ class Worker:
         self._closed = asyncio.Event()
         self._death: BaseException | None = None
 
-    def _context(self, job: Job) -> JobContext:
-        return JobContext(job, self._side_link, self._scripts)
+    def _context(self, job: Job, clock: AttemptClock) -> JobContext:
+        return JobContext(job, clock, self._side_link, self._scripts)
 
     @property
     def concurrency(self) -> int:
