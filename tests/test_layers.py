@@ -14,7 +14,7 @@ PACKAGE = Path(mediascrape.__file__).parent
 
 BASE = frozenset({"settings", "errors"})
 PARTS = BASE | {"queue", "scrape", "store"}
-SERVICE = frozenset({"allocator", "service", "pipeline", "admission", "submission", "governor"})
+SERVICE = frozenset({"allocator", "service", "pipeline", "admission", "submission", "governor", "upkeep"})
 #: part of the package -> the parts it may import besides itself
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -27,7 +27,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "admission": BASE | {"queue", "scrape"},
     "submission": BASE | {"scrape"},
     "pipeline": PARTS,
-    "service": PARTS | {"pipeline", "admission", "submission", "governor"},
+    "upkeep": PARTS,
+    "service": PARTS | {"pipeline", "admission", "submission", "governor", "upkeep"},
     "loadtest": PARTS | SERVICE,
     "web": PARTS | SERVICE,
     "cli": PARTS | SERVICE | {"web", "loadtest"},

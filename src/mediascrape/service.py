@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from importlib import metadata
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 from mediascrape.admission import HostAdmission, robots_fetcher
@@ -39,8 +39,9 @@ from mediascrape.scrape.politeness import HostPolicy
 from mediascrape.scrape.robots import Robots
 from mediascrape.scrape.urls import normalize_url
 from mediascrape.settings import Settings
-from mediascrape.store import OK, MediaQuery, Store, StoredMedia, StoredScrape, open_store
+from mediascrape.store import OK, MediaQuery, Store, StoredMedia, StoredScrape, StoreOptions, open_store
 from mediascrape.submission import Progress, Submission, SubmittedJob, deduplication_id, sift
+from mediascrape.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +78,9 @@ class Mediascrape:
         async with AsyncExitStack() as stack:
             self.queue_url = url = await open_queue_server(self.settings, stack)
             self.queue = await open_queue(self.settings, url, stack)
-            self.store = await stack.enter_async_context(open_store(self.settings.store_url))
+            self.store = await stack.enter_async_context(
+                open_store(self.settings.store_url, store_options(self.settings))
+            )
             if self._with_worker:
                 self.worker = await open_worker(self.settings, url, self.store, stack)
                 self.governor = await open_governor(self.settings, self.worker, stack)
@@ -241,7 +244,20 @@ async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncEx
         prefix=settings.queue_prefix,
         record_failure=pipeline.record_failure,
     )
+    upkeep = Upkeep(store, SharedCache(client, base, "upkeep"), settings.keep_scrapes_age_s)
+    run_beside(upkeep.run(), "upkeep", stack)
     return await stack.enter_async_context(worker)
+
+
+def run_beside(loop: Coroutine[Any, Any, None], name: str, stack: AsyncExitStack) -> None:
+    """Run a loop that has no end until `stack` ends."""
+    task = asyncio.create_task(loop, name=name)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)
 
 
 def files_wanted(settings: Settings) -> int:
@@ -268,14 +284,13 @@ async def open_governor(settings: Settings, worker: Worker, stack: AsyncExitStac
     def ended() -> int:
         return counters.completed + counters.failed + counters.retried
 
-    task = asyncio.create_task(govern(worker, governor, MemoryGauge(), ended), name="governor")
-
-    async def stop() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(stop)
+    run_beside(govern(worker, governor, MemoryGauge(), ended), "governor", stack)
     return governor
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    """How the store behaves."""
+    return StoreOptions(connections=settings.database_connections)
 
 
 def fetch_options(settings: Settings) -> FetchOptions:

@@ -88,6 +88,14 @@ class Settings(BaseSettings):
         description="PostgreSQL to store pages and media in. Absent: SQLite in the data directory.",
     )  # fmt: skip
 
+    database_connections: int = Field(
+        4, ge=1, le=100, description="Most connections of one process to PostgreSQL."
+    )
+    keep_scrapes_age_s: int = Field(
+        30 * 86_400, ge=0,
+        description="How jobs ended is forgotten after this time; pages and media stay. 0 keeps all.",
+    )  # fmt: skip
+
     # the queue
     queue_name: str = Field("media-scrape", min_length=1, description="Name of the BullMQ queue.")
     queue_prefix: str = Field("bull", min_length=1, description="Key prefix of the BullMQ queue.")

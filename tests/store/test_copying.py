@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mediascrape.errors import ConfigurationError
-from mediascrape.store import MediaQuery, Saved, ScrapeQuery, Store, copying, open_store
+from mediascrape.errors import ConfigurationError, StoreRejectedError
+from mediascrape.store import MediaQuery, Saved, ScrapeQuery, Store, copying, open_store, schema
+from mediascrape.store.backend import TABLES
 from mediascrape.store.copying import copy_store
 from postgresql_server import PostgreSQLServer
 
@@ -48,10 +49,10 @@ async def test_a_copy_is_the_same_and_goes_on(
         await store.save(record("2", "cat1.png", "https://other.example/x", batch_id="b"))
         await store.save(failure("3", batch_id="b"))
         original = await everything(store)
-    seen: list[tuple[str, int]] = []
-    copied = await copy_store(database, target, on_progress=lambda table, rows: seen.append((table, rows)))
+    seen: list[tuple[str, int, int]] = []
+    copied = await copy_store(database, target, on_progress=lambda *progress: seen.append(progress))
     assert (copied["pages"], copied["media"], copied["page_media"], copied["scrapes"]) == (2, 10, 11, 3)
-    assert ("media", 8) in seen
+    assert ("media", 8, 10) in seen
     async with open_store(target) as store:
         assert await everything(store) == original
         assert await store.save(record("4", "cat0.png", "new.png")) == Saved(found=2, new=1)
@@ -59,7 +60,35 @@ async def test_a_copy_is_the_same_and_goes_on(
 
 
 async def test_only_into_an_empty_database(database: str, target: str, record: Make) -> None:
-    async with open_store(target) as store:
-        await store.save(record("1", "a"))
+    for url in (database, target):
+        async with open_store(url) as store:
+            await store.save(record("1", "a"))
     with pytest.raises(ConfigurationError, match="not empty"):
         await copy_store(database, target)
+
+
+async def test_what_is_saved_meanwhile_is_missed_and_said(
+    database: str, target: str, record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_store(database) as store:
+        await store.save(record("1", "a"))
+        real = copying._copy_table
+
+        async def slow(source: Any, into: Any, name: str, progress: Any) -> None:
+            await real(source, into, name, progress)
+            if name == "scrapes":
+                await store.save(record("2", "b"))
+
+        monkeypatch.setattr(copying, "_copy_table", slow)
+        with pytest.raises(StoreRejectedError, match="stop all workers"):
+            await copy_store(database, target)
+
+
+async def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no store to copy"):
+        await copy_store(tmp_path / "none.db", tmp_path / "copy.db")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_all_tables_are_copied() -> None:
+    assert sorted(TABLES) == sorted(schema.metadata.tables)

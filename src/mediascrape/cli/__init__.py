@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "jobs": ("jobs", "jobs_group", "List, show, retry, remove and clean jobs."),
     "queue": ("queue", "queue_group", "Pause, resume, drain and count the queue."),
     "media": ("media", "media_group", "List and export what was found."),
+    "store": ("store", "store_group", "Copy, prune and vacuum the database."),
     "loadtest": ("loadtest", "loadtest_command", "Put this machine under load and measure it."),
     "doctor": ("doctor", "doctor_command", "Say what is wrong with this machine's set-up."),
     "completion": ("completion", "completion_command", "Print the completion script of a shell."),

@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
+#: All tables with rows of ours, in the order in which they may be filled.
+TABLES = ("hosts", "pages", "media", "page_media", "scrapes", "tallies")
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseInfo:
+    """What the database is. `bytes` is what it takes on the disk, indexes and logs included."""
+
+    product: str
+    version: str
+    bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.version}"
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -51,6 +66,22 @@ class Backend(Protocol):
 
     async def prune(self, finished_before: int, limit: int) -> int:
         """Delete up to `limit` of the oldest scrapes, if they ended before that millisecond."""
+        ...
+
+    async def optimize(self) -> None:
+        """Bring the planner's statistics and the search index up to date; others go on meanwhile."""
+        ...
+
+    async def vacuum(self) -> None:
+        """Make the room of deleted rows usable again."""
+        ...
+
+    async def info(self) -> DatabaseInfo:
+        """What it is and how large."""
+        ...
+
+    async def count(self, table: str) -> int:
+        """Rows of a table, counted one by one: minutes where there are a hundred million."""
         ...
 
     async def load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:

@@ -9,28 +9,31 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mediascrape.errors import ConfigurationError
+from mediascrape.errors import ConfigurationError, StoreRejectedError
 
-from .backend import Backend, Row
+from .backend import TABLES, Backend, Row
 from .options import StoreOptions
 from .schema import metadata
-from .store import open_backend
+from .store import open_backend, sqlite_path
 
 _CHUNK = 5_000
 
-Progress = Callable[[str, int], None]
-"""Told the table and how many of its rows are copied so far."""
+Progress = Callable[[str, int, int], None]
+"""Told the table, how many of its rows are copied so far, and how many there are."""
 
 
 async def copy_store(
-    source: str | Path, target: str | Path, *, on_progress: Progress = lambda _table, _rows: None
+    source: str | Path, target: str | Path, *, on_progress: Progress = lambda _table, _rows, _total: None
 ) -> dict[str, int]:
-    """Copy everything; how many rows of each table.
+    """Copy everything and count it again in the target; how many rows of each table.
 
     Nothing may be saved in the source meanwhile. Raises ConfigurationError when the target is not empty
-    (a copy that was cut off leaves it so: make it anew), StoreUnavailableError when one is out of reach.
+    (a copy that was cut off leaves it so: make it anew), StoreRejectedError when the two do not hold as
+    many rows in the end, StoreUnavailableError when one is out of reach.
     """
     options = StoreOptions()
+    if (path := sqlite_path(source)) is not None and not path.exists():
+        raise ConfigurationError(f"there is no store to copy at {path}")
     origin = await open_backend(source, options)
     try:
         destination = await open_backend(target, options)
@@ -43,19 +46,37 @@ async def copy_store(
 
 
 async def _copy(source: Backend, target: Backend, on_progress: Progress) -> dict[str, int]:
-    copied: dict[str, int] = {}
-    for table in metadata.tables.values():
-        if await target.fetch(sa.select(sa.literal(1)).select_from(table).limit(1)):
-            raise ConfigurationError(f"the database to copy into is not empty: it has {table.name}")
-    for table in metadata.tables.values():
-        names = [column.name for column in table.columns]
-        copied[table.name] = 0
-        async for rows in _chunks(source, table):
-            await target.load(table.name, names, rows)
-            copied[table.name] += len(rows)
-            on_progress(table.name, copied[table.name])
+    for name in TABLES:
+        if await target.fetch(sa.select(sa.literal(1)).select_from(metadata.tables[name]).limit(1)):
+            raise ConfigurationError(
+                f"the database to copy into is not empty, it has {name}; copy into a new one "
+                "(a copy that was cut off begins again that way, too)"
+            )
+    for name in TABLES:
+        await _copy_table(source, target, name, on_progress)
     await target.loaded()
-    return copied
+    return {name: await _verified(source, target, name) for name in TABLES}
+
+
+async def _copy_table(source: Backend, target: Backend, name: str, on_progress: Progress) -> None:
+    table = metadata.tables[name]
+    names = [column.name for column in table.columns]
+    total, copied = await source.count(name), 0
+    on_progress(name, copied, total)
+    async for rows in _chunks(source, table):
+        await target.load(name, names, rows)
+        copied += len(rows)
+        on_progress(name, copied, total)
+
+
+async def _verified(source: Backend, target: Backend, name: str) -> int:
+    there, here = await source.count(name), await target.count(name)
+    if there != here:
+        raise StoreRejectedError(
+            f"{name}: {there} rows to copy, {here} copied. Something was saved meanwhile: stop all workers, "
+            "then copy into a new database"
+        )
+    return here
 
 
 async def _chunks(source: Backend, table: sa.Table) -> AsyncIterator[Sequence[Row]]:

@@ -16,7 +16,7 @@ import asyncpg
 
 from mediascrape.errors import ConfigurationError, StoreUnavailableError
 
-from .backend import Row, Words
+from .backend import TABLES, DatabaseInfo, Row, Words
 from .items import Known
 from .migrations import migrations
 from .options import StoreOptions
@@ -35,6 +35,8 @@ _TRIES = 5
 _CONNECT_TIMEOUT_S = 10
 _COMMAND_TIMEOUT_S = 60
 _CLOSE_TIMEOUT_S = 10
+_UPKEEP_TIMEOUT_S = 86_400
+"""For what takes as long as the tables are large: counting, vacuuming, changing their form."""
 _MIGRATION_LOCK = 0x6D656469617363  # "mediasc"
 _OLDEST_MAJOR = 15
 
@@ -126,6 +128,29 @@ class PostgreSQLBackend:
     async def prune(self, finished_before: int, limit: int) -> int:
         return await self._on(lambda db: prune_scrapes(db, self._shard, finished_before, limit))
 
+    async def optimize(self) -> None:
+        await self._on(lambda db: db.execute(f"ANALYZE {', '.join(TABLES)}", timeout=_UPKEEP_TIMEOUT_S))
+
+    async def vacuum(self) -> None:
+        """What autovacuum does, now; others go on meanwhile. The files keep their size, their room is
+        used again."""
+        for table in TABLES:
+            await self._on(lambda db: db.execute(f"VACUUM (ANALYZE) {table}", timeout=_UPKEEP_TIMEOUT_S))  # noqa: B023
+
+    async def info(self) -> DatabaseInfo:
+        async def look(db: asyncpg.Connection) -> DatabaseInfo:
+            version = await db.fetchval("SHOW server_version")
+            size = await db.fetchval(
+                "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest($1::text[]) AS name", TABLES
+            )
+            return DatabaseInfo("PostgreSQL", str(version).split(" ", 1)[0], int(size))
+
+        return await self._on(look)
+
+    async def count(self, table: str) -> int:
+        query = f"SELECT count(*) FROM {table}"  # noqa: S608
+        return int(await self._on(lambda db: db.fetchval(query, timeout=_UPKEEP_TIMEOUT_S)))
+
     async def load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
         async def copy(db: asyncpg.Connection) -> None:
             async with db.transaction():
@@ -143,9 +168,9 @@ class PostgreSQLBackend:
                     f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM {table}"  # noqa: S608
                     " HAVING max(id) IS NOT NULL"
                 )
-            await db.execute("ANALYZE")
 
         await self._on(set_sequences)
+        await self.optimize()
 
     async def close(self) -> None:
         try:
@@ -180,7 +205,7 @@ class PostgreSQLBackend:
         if await self._version(db) == len(steps):
             return
         async with db.transaction():
-            await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
+            await db.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK, timeout=_UPKEEP_TIMEOUT_S)
             await db.execute("CREATE TABLE IF NOT EXISTS mediascrape_version (version integer NOT NULL)")
             version = await self._version(db)
             if version > len(steps):
@@ -188,7 +213,7 @@ class PostgreSQLBackend:
                     f"the database was written by a newer mediascrape (tables of version {version})"
                 )
             for step in steps[version:]:
-                await db.execute(step.sql)
+                await db.execute(step.sql, timeout=_UPKEEP_TIMEOUT_S)
                 await db.execute("INSERT INTO mediascrape_version VALUES ($1)", step.version)
 
     @staticmethod

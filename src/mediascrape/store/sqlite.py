@@ -28,7 +28,7 @@ import apsw
 
 from mediascrape.errors import StoreUnavailableError
 
-from .backend import Row, Words
+from .backend import DatabaseInfo, Row, Words
 from .items import Known
 from .migrations import migrations
 from .options import StoreOptions
@@ -107,6 +107,28 @@ class SQLiteBackend:
     async def prune(self, finished_before: int, limit: int) -> int:
         return await self._in(self._writer, self._prune, finished_before, limit)
 
+    async def optimize(self) -> None:
+        await self._in(self._writer, self._optimize)
+
+    async def vacuum(self) -> None:
+        """Write the file anew without its gaps; needs as much free disk again as it is large, and
+        nobody else may write meanwhile."""
+        await self._in(self._writer, self._vacuum)
+
+    async def info(self) -> DatabaseInfo:
+        def look() -> DatabaseInfo:
+            files = (Path(f"{self._path}{suffix}") for suffix in ("", "-wal"))
+            size = sum(file.stat().st_size for file in files if file.exists())
+            return DatabaseInfo("SQLite", apsw.sqlite_lib_version(), size)
+
+        return await self._in(self._readers, look)
+
+    async def count(self, table: str) -> int:
+        def count() -> int:
+            return int(self._connection().execute(f"SELECT count(*) FROM {table}").get)  # noqa: S608
+
+        return await self._in(self._readers, count)
+
     async def load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
         await self._in(self._writer, self._load, table, names, rows)
 
@@ -183,6 +205,16 @@ class SQLiteBackend:
         db = self._connection()
         with _transaction(db):
             return prune_scrapes(db, finished_before, limit)
+
+    def _optimize(self) -> None:
+        db = self._connection()
+        db.execute("INSERT INTO media_search (media_search) VALUES ('optimize')")
+        db.execute("ANALYZE")
+
+    def _vacuum(self) -> None:
+        db = self._connection()
+        db.execute("VACUUM")
+        db.pragma("wal_checkpoint", "TRUNCATE")
 
     def _load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
         db = self._connection()

@@ -47,7 +47,7 @@ from .search import search_terms, search_words
 from .tallies import MEDIA, PAGES, SCRAPES, batch_scope
 
 if TYPE_CHECKING:
-    from .backend import Backend, Row
+    from .backend import Backend, DatabaseInfo, Row
     from .queries import Select
 
 MAX_LIMIT = 10_000
@@ -79,17 +79,24 @@ async def open_store(url_or_path: str | Path, options: StoreOptions | None = Non
 
 async def open_backend(url_or_path: str | Path, options: StoreOptions) -> Backend:
     """The database of a URL or path, as `open_store` takes them."""
-    scheme, separator, rest = str(url_or_path).partition("://")
-    if not separator or scheme == "sqlite":
+    if (path := sqlite_path(url_or_path)) is not None:
         from .sqlite import SQLiteBackend
 
-        path = Path(rest.removeprefix("/") if separator else url_or_path)
         return await SQLiteBackend.open(path, options)
+    scheme, _, rest = str(url_or_path).partition("://")
     if scheme.partition("+")[0] in ("postgresql", "postgres"):
         from .postgresql import PostgreSQLBackend
 
         return await PostgreSQLBackend.open(f"postgresql://{rest}", options)
     raise ConfigurationError(f"no database of the kind {scheme!r} can be used: sqlite or postgresql")
+
+
+def sqlite_path(url_or_path: str | Path) -> Path | None:
+    """The file of a `sqlite:///PATH` URL or a path; None for another database."""
+    scheme, separator, rest = str(url_or_path).partition("://")
+    if separator and scheme != "sqlite":
+        return None
+    return Path(rest.removeprefix("/") if separator else url_or_path)
 
 
 class Store:
@@ -143,7 +150,21 @@ class Store:
             pruned += deleted
         return pruned
 
+    async def optimize(self) -> None:
+        """Make all media findable and bring the planner's statistics up to date; minutes at most."""
+        while await self._backend.index_search(_INDEX_BEFORE_SEARCH):
+            pass
+        await self._backend.optimize()
+
+    async def vacuum(self) -> None:
+        """Make the room of what was deleted usable again; takes as long as the store is large."""
+        await self._backend.vacuum()
+
     # --- reading ---
+
+    async def info(self) -> DatabaseInfo:
+        """Which database, which version of it, how large."""
+        return await self._backend.info()
 
     async def validators(self, url: str) -> Validators | None:
         """What a conditional GET of the page may send; None when the page is not known."""
