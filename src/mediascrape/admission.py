@@ -6,6 +6,7 @@ workers (slots, pauses), neither of which knows the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -14,11 +15,19 @@ from mediascrape.errors import (
     QueueUnavailableError,
     RobotsDisallowedError,
 )
+from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.groups import Granted, GroupGate, GroupLimits, Wait
 from mediascrape.queue.outcome import Postpone
 from mediascrape.scrape.fetch import Fetcher
 from mediascrape.scrape.headers import parse_retry_after
-from mediascrape.scrape.politeness import HostPolicy, gives_up, host_limits, origin_of, report_on
+from mediascrape.scrape.politeness import (
+    HostPolicy,
+    gives_up,
+    host_limits,
+    origin_of,
+    report_on,
+    share_of_slots,
+)
 from mediascrape.scrape.robots import FetchRobots, Robots, RobotsAnswer, RobotsPending
 from mediascrape.scrape.verdict import Wanted
 
@@ -27,26 +36,33 @@ GATE_AWAY_MS = 1000
 
 
 class HostAdmission:
-    """Gives jobs their host's turn. robots None: robots.txt is neither fetched nor obeyed."""
+    """Gives jobs their host's turn. robots None: robots.txt is neither fetched nor obeyed.
 
-    def __init__(self, gate: GroupGate, robots: Robots | None, policy: HostPolicy) -> None:
+    in_flight: how many jobs this worker may have in flight now, of which no host gets all.
+    """
+
+    def __init__(
+        self, gate: GroupGate, robots: Robots | None, policy: HostPolicy, in_flight: Callable[[], int]
+    ) -> None:
         self._gate = gate
         self._robots = robots
         self._policy = policy
+        self._in_flight = in_flight
 
-    def turn(self, url: str) -> Turn:
-        """To be entered with `async with`; holds one of the host's slots until it ends.
+    def turn(self, url: str, clock: AttemptClock) -> Turn:
+        """To be entered with `async with`; holds one of the host's slots until it ends. `clock` is stopped
+        while the turn is waited for.
 
         Entering raises Postpone when the host must wait, RobotsDisallowedError, HostUnavailableError
         when waiting is given up, or the ScrapeError that met the request for robots.txt.
         """
-        return Turn(self, url)
+        return Turn(self, url, clock)
 
     async def enter(self, url: str) -> Granted:
         """`turn` without its context: the caller must call `leave`."""
         origin = origin_of(url)
-        crawl_delay_s = await self._obey_robots(origin, url)
-        limits = host_limits(self._policy, crawl_delay_s)
+        crawl_delay_s = await self.obey_robots(origin, url)
+        limits = host_limits(self._policy, self._in_flight(), crawl_delay_s)
         try:
             answer = await self._gate.acquire(origin, GroupLimits(limits.concurrent, limits.gap_ms))
         except QueueUnavailableError:
@@ -60,14 +76,14 @@ class HostAdmission:
         report = report_on(error)
         self._gate.release(granted, report.effect, report.pause_ms)
 
-    async def _obey_robots(self, origin: str, url: str) -> float | None:
-        """The host's Crawl-delay in seconds, where it has one."""
+    async def obey_robots(self, origin: str, url: str) -> float | None:
+        """The host's Crawl-delay in seconds, where it has one. Raises what entering a turn does."""
         if self._robots is None:
             return None
         rules = self._robots.known(origin)
         if rules is None:
             try:
-                found = await self._robots.rules(origin)
+                found = await self._robots.rules(origin, share_of_slots(self._policy, self._in_flight()))
             except QueueUnavailableError:  # where workers share what hosts said
                 raise Postpone(GATE_AWAY_MS) from None
             if isinstance(found, RobotsPending):
@@ -86,21 +102,41 @@ class HostAdmission:
 class Turn:
     """What `HostAdmission.turn` returns."""
 
-    __slots__ = ("_admission", "_granted", "_url")
+    __slots__ = ("_admission", "_clock", "_granted", "_url")
 
-    def __init__(self, admission: HostAdmission, url: str) -> None:
+    def __init__(self, admission: HostAdmission, url: str, clock: AttemptClock) -> None:
         self._admission = admission
         self._url = url
+        self._clock = clock
         self._granted: Granted | None = None
 
-    async def __aenter__(self) -> None:
-        self._granted = await self._admission.enter(self._url)
+    async def move(self, url: str) -> None:
+        """A redirect leads to `url`: take its host's turn instead, as if the job had begun there.
+
+        Raises what entering does. The host that redirected has answered, and has its slot back.
+        """
+        origin = origin_of(url)
+        with self._clock.paused():
+            if self._granted is not None and self._granted.group == origin:
+                await self._admission.obey_robots(origin, url)
+                return
+            self._leave(None)
+            self._granted = await self._admission.enter(url)
+
+    async def __aenter__(self) -> Turn:
+        with self._clock.paused():
+            self._granted = await self._admission.enter(self._url)
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._granted is not None
-        self._admission.leave(self._granted, error)
+        self._leave(error)
+
+    def _leave(self, error: BaseException | None) -> None:
+        granted, self._granted = self._granted, None
+        if granted is not None:
+            self._admission.leave(granted, error)
 
 
 def robots_fetcher(fetcher: Fetcher) -> FetchRobots:

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mediascrape.errors import JobDataError, MediascrapeError, ServiceUnavailableError
+from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
 from mediascrape.queue.outcome import Postpone
 from mediascrape.queue.slots import JobContext
-from mediascrape.scrape.extract import Document, ExtractOptions, ItemFilter, MediaItem, extract
+from mediascrape.scrape.extract import MediaItem
+from mediascrape.scrape.extraction import Extractor
 from mediascrape.scrape.fetch import Fetcher
 from mediascrape.scrape.response import Response
 from mediascrape.scrape.urls import normalize_url
@@ -62,10 +64,18 @@ def read_task(name: str, data: object, *, max_url_length: int = 8192) -> ScrapeT
     return ScrapeTask(normalize_url(data["url"], max_length=max_url_length), batch)
 
 
+class HostTurn(Protocol):
+    """One of a host's slots, held."""
+
+    async def move(self, url: str) -> None:
+        """Exchange it for one of another URL's host, where a redirect leads. Raises as `turn` does."""
+        ...
+
+
 class Admission(Protocol):
     """The host's turn: holds one of its slots for the time of a request."""
 
-    def turn(self, url: str) -> AbstractAsyncContextManager[None]:
+    def turn(self, url: str, clock: AttemptClock) -> AbstractAsyncContextManager[HostTurn]:
         """Raises Postpone when the host must wait, RobotsDisallowedError when it must not be asked.
 
         A ScrapeError that leaves the context tells how the host behaved.
@@ -79,38 +89,40 @@ class Pipeline:
     def __init__(
         self,
         fetcher: Fetcher,
+        extractor: Extractor,
         store: Store,
         admission: Admission,
         *,
-        item_filter: ItemFilter,
-        extract_options: ExtractOptions,
         max_url_length: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fetcher = fetcher
+        self._extractor = extractor
         self._store = store
         self._admission = admission
-        self._filter = item_filter
-        self._extract_options = extract_options
         self._max_url_length = max_url_length
         self._clock = clock
 
-    async def process(self, job: Job, _context: JobContext) -> dict[str, Any]:
+    async def process(self, job: Job, context: JobContext) -> dict[str, Any]:
         """Scrape the job's page; the result goes into BullMQ's `completed` event."""
         try:
-            return await self._scrape(job)
+            return await self._scrape(job, context.clock)
         except ServiceUnavailableError as error:
             # Our own services are away: no fault of the page, so no attempt of its job is used.
             log.warning("job %s waits: %s", job.id, error)
             raise Postpone(SERVICE_AWAY_MS) from error
 
-    async def _scrape(self, job: Job) -> dict[str, Any]:
+    async def _scrape(self, job: Job, clock: AttemptClock) -> dict[str, Any]:
         started = self._clock()
         task = read_task(job.name, job.data, max_url_length=self._max_url_length)
-        async with self._admission.turn(task.url), self._fetcher.fetch(task.url) as response:
-            document = self._extract(response)
+        async with (
+            self._admission.turn(task.url, clock) as turn,
+            self._fetcher.fetch(task.url, on_hop=turn.move, clock=clock) as response,
+        ):
+            document = await self._extractor.document(response, clock)
             page = _page_record(response, document.title)
-        saved = await self._store.save(self._record(job, task, started, page=page, items=document.items))
+        with clock.paused():
+            saved = await self._store.save(self._record(job, task, started, page=page, items=document.items))
         return {"found": saved.found, "new": saved.new}
 
     async def record_failure(self, job: Job, error: BaseException) -> None:
@@ -120,24 +132,6 @@ class Pipeline:
         task = ScrapeTask(url if isinstance(url, str) else "", batch if isinstance(batch, str) else None)
         started = job.processed_on / 1000 if job.processed_on else self._clock()
         await self._store.save(self._record(job, task, started, error=error))
-
-    def _extract(self, response: Response) -> Document:
-        if response.media_kind is not None:
-            item = MediaItem(
-                url=response.url,
-                kind=response.media_kind,
-                via="document.url",
-                mime_type=response.content_type,
-            )
-            return Document(base_url=response.url, items=[item])
-        document = extract(
-            response.body(),
-            base_url=response.url,
-            content_type=response.headers.first("content-type"),
-            options=self._extract_options,
-        )
-        document.items = self._filter.apply(document.items)
-        return document
 
     def _record(
         self,

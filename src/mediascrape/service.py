@@ -31,6 +31,7 @@ from mediascrape.queue.slots import WorkerOptions
 from mediascrape.queue.worker import Worker
 from mediascrape.scrape.decoding import DecodingLimits
 from mediascrape.scrape.extract import ExtractOptions, ItemFilter
+from mediascrape.scrape.extraction import Extractor
 from mediascrape.scrape.fetch import Fetcher
 from mediascrape.scrape.guard import AddressGuard
 from mediascrape.scrape.limits import BodyLimits, Pace
@@ -228,14 +229,12 @@ async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncEx
         robots = Robots(robots_fetcher(fetcher), SharedCache(client, base, "robots"))
         stack.push_async_callback(robots.close)
     policy = HostPolicy(settings.host_concurrency, settings.host_delay_ms / 1000)
-    pipeline = Pipeline(
-        fetcher,
-        store,
-        HostAdmission(gate, robots, policy),
-        item_filter=item_filter(settings),
-        extract_options=ExtractOptions(deep=settings.deep),
-        max_url_length=settings.max_url_length,
-    )
+    extractor = Extractor(ExtractOptions(deep=settings.deep), item_filter(settings))
+    stack.callback(extractor.close)
+    # The governor lets more jobs in as soon as a slow host holds those there are.
+    floor = GovernorOptions().few if settings.concurrency == "auto" else 1
+    admission = HostAdmission(gate, robots, policy, lambda: max(floor, worker.concurrency))
+    pipeline = Pipeline(fetcher, extractor, store, admission, max_url_length=settings.max_url_length)
     worker = Worker(
         client,
         settings.queue_name,

@@ -28,34 +28,45 @@ from mediascrape.scrape.politeness import (
     host_limits,
     origin_of,
     report_on,
+    share_of_slots,
 )
 
 
 def test_without_crawl_delay_the_operators_numbers_hold() -> None:
-    limits = host_limits(HostPolicy(concurrent=3, delay_s=0.25))
+    limits = host_limits(HostPolicy(concurrent=3, delay_s=0.25), 100)
     assert (limits.concurrent, limits.gap_ms) == (3, 250)
 
 
 def test_crawl_delay_means_one_request_after_the_other() -> None:
-    limits = host_limits(HostPolicy(), crawl_delay_s=1.5)
+    limits = host_limits(HostPolicy(), 100, crawl_delay_s=1.5)
     assert (limits.concurrent, limits.gap_ms) == (1, 1500)
 
 
 def test_crawl_delay_of_zero_asks_for_nothing() -> None:
-    assert host_limits(HostPolicy(), 0) == host_limits(HostPolicy())
+    assert host_limits(HostPolicy(), 100, 0) == host_limits(HostPolicy(), 100)
 
 
 @given(
     concurrent=st.integers(1, 100),
     delay=st.floats(0, 10_000),
     crawl_delay=st.none() | st.floats(0, 1e9),
+    in_flight=st.integers(1, 5000),
 )
-def test_a_hosts_wish_never_makes_us_faster(concurrent: int, delay: float, crawl_delay: float | None) -> None:
+def test_a_hosts_wish_never_makes_us_faster(
+    concurrent: int, delay: float, crawl_delay: float | None, in_flight: int
+) -> None:
     policy = HostPolicy(concurrent=concurrent, delay_s=delay)
-    own, both = host_limits(policy), host_limits(policy, crawl_delay)
+    own, both = host_limits(policy, in_flight), host_limits(policy, in_flight, crawl_delay)
     assert both.concurrent <= own.concurrent
     assert both.gap_ms >= own.gap_ms
     assert both.gap_ms <= max(own.gap_ms, policy.max_crawl_delay_s * 1000)
+
+
+@given(concurrent=st.integers(1, 100), in_flight=st.integers(2, 5000))
+def test_one_host_never_gets_every_slot(concurrent: int, in_flight: int) -> None:
+    share = share_of_slots(HostPolicy(concurrent=concurrent), in_flight)
+    assert 1 <= share <= concurrent
+    assert share < in_flight
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from mediascrape.scrape.budget import BodyAccount
 from mediascrape.scrape.content import SNIFF_BYTES, looks_like_markup, sniff
 from mediascrape.scrape.headers import Headers, parse_content_length
 from mediascrape.scrape.limits import BodyLimits
+from mediascrape.scrape.turns import Clock
 from mediascrape.scrape.verdict import BodyAction, Question, Verdict, judge
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})(?: |\r|\n|\Z)")
@@ -43,6 +44,7 @@ class Exchange:
     """
 
     __slots__ = (
+        "_clock",
         "_drained",
         "_granted",
         "_head_bytes",
@@ -76,6 +78,7 @@ class Exchange:
         question: Question | None = None,
         *,
         hooks: BodyHooks | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.limits = limits
         self.account = account
@@ -93,6 +96,7 @@ class Exchange:
         self.paused = False
         self.socket = -1  # its number, once the body has begun
         self._hooks = hooks
+        self._clock = clock
         self.started = 0.0
         self.window_started = -1.0
         self.window_bytes = 0
@@ -154,6 +158,8 @@ class Exchange:
             return self._refuse(ProtocolError("the body comes in absurdly small pieces"))
         if length > self.account.held and not self.account.ask(self._reservation(length)):
             self.paused = True
+            if self._clock is not None:
+                self._clock.pause()
             return _PAUSE
         if not self.length and self._hooks is not None:
             self._hooks.body_admitted(self)
@@ -163,6 +169,13 @@ class Exchange:
             return self.sniff() if length >= SNIFF_BYTES else None
         self._granted = min(self.account.held, self.limits.max_bytes)
         return None
+
+    def resume(self) -> None:
+        """Ends a pause, if there is one: bytes may come, or none ever will."""
+        if self.paused:
+            self.paused = False
+            if self._clock is not None:
+                self._clock.resume()
 
     def sniff(self) -> int | None:
         """Decides about an answer of unknown type by its first bytes."""

@@ -28,6 +28,7 @@ from mediascrape.scrape.options import FetchOptions
 from mediascrape.scrape.resolver import Resolver
 from mediascrape.scrape.response import Redirect, Response, Timings, Validators
 from mediascrape.scrape.transport import Target, Transport
+from mediascrape.scrape.turns import Clock
 from mediascrape.scrape.urls import join_url, normalize_url
 from mediascrape.scrape.verdict import Wanted
 
@@ -42,6 +43,7 @@ class _Order:
     validators: Validators
     on_hop: OnHop | None
     wanted: Wanted
+    clock: Clock | None
 
 
 class Fetcher:
@@ -75,16 +77,18 @@ class Fetcher:
         validators: Validators | None = None,
         on_hop: OnHop | None = None,
         wanted: Wanted = Wanted.PAGE,
+        clock: Clock | None = None,
     ) -> FetchContext:
         """To be entered with `async with`: yields a Response, and frees its body at the end.
 
-        wanted: FILE takes any status and type; read it by `content`.
+        wanted: FILE takes any status and type; read it by `content`. clock: stopped while the body waits
+        for the budget.
         Don't fetch again inside the context: the second body could wait for the first one's release.
 
         Entering raises a ScrapeError, from InvalidURLError to TooSlowError, or what `on_hop` raises.
         Cancelling the task ends the transfer at once.
         """
-        return FetchContext(self, url, _Order(validators or _NOTHING_KNOWN, on_hop, wanted))
+        return FetchContext(self, url, _Order(validators or _NOTHING_KNOWN, on_hop, wanted, clock))
 
     async def follow(self, url: str, order: _Order) -> Response:
         """`fetch` without its context: the caller must release the response."""
@@ -93,7 +97,7 @@ class Fetcher:
         current = normalize_url(url, max_length=self._options.max_url_length)
         redirects: list[Redirect] = []
         while True:
-            exchange = await self._request(current, validators, order.wanted)
+            exchange = await self._request(current, validators, order)
             location = exchange.verdict.location
             if location is None:
                 return self._response((url, current), redirects, exchange, started)
@@ -129,18 +133,18 @@ class Fetcher:
             raise RedirectError(f"redirects lead back to {target[:200]}")
         return target
 
-    async def _request(self, url: str, validators: Validators, wanted: Wanted) -> Exchange:
+    async def _request(self, url: str, validators: Validators, order: _Order) -> Exchange:
         conditional = validators.request_headers()
         host = urlsplit(url).hostname or ""
         addresses = await self._addresses(host)
-        target = Target(url, addresses[0], conditional, wanted, self._options.next_address_after_s)
+        target = Target(url, addresses[0], conditional, order.wanted, self._options.next_address_after_s)
         for address in addresses[:-1]:
             try:
-                return await self._transport.exchange(replace(target, address=address))
+                return await self._transport.exchange(replace(target, address=address), order.clock)
             except (ConnectionRefusedByHostError, ConnectionFailedError):
                 self._resolver.demote(host, address)  # another of the host's addresses may answer
         last = replace(target, address=addresses[-1], connect_timeout_s=self._options.connect_timeout_s)
-        return await self._transport.exchange(last)
+        return await self._transport.exchange(last, order.clock)
 
     async def _addresses(self, host: str) -> list[IPAddress]:
         """The host's addresses that may be contacted, a few at most.

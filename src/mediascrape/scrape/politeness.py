@@ -49,13 +49,21 @@ class HostLimits:
     gap_ms: int
 
 
-def host_limits(policy: HostPolicy, crawl_delay_s: float | None = None) -> HostLimits:
-    """The stricter of the operator's and the host's wishes.
+def share_of_slots(policy: HostPolicy, in_flight: int) -> int:
+    """Requests at once to one host by a worker that may have so many jobs in flight.
+
+    At most half of them: one slow host must never hold all, or the jobs of others would wait for it.
+    """
+    return max(1, min(policy.concurrent, in_flight // 2))
+
+
+def host_limits(policy: HostPolicy, in_flight: int, crawl_delay_s: float | None = None) -> HostLimits:
+    """The stricter of the operator's and the host's wishes, and of what `in_flight` leaves to one host.
 
     A host with a Crawl-delay means one request after the other, so it gets one slot.
     """
     if not crawl_delay_s:
-        return HostLimits(policy.concurrent, round(policy.delay_s * 1000))
+        return HostLimits(share_of_slots(policy, in_flight), round(policy.delay_s * 1000))
     delay = max(policy.delay_s, min(crawl_delay_s, policy.max_crawl_delay_s))
     return HostLimits(1, round(delay * 1000))
 

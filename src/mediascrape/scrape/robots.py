@@ -162,11 +162,12 @@ class Robots:
         self._entries.move_to_end(origin)
         return _open(entry)
 
-    async def rules(self, origin: str) -> RobotsRules | RobotsPending:
+    async def rules(self, origin: str, max_waiting: int | None = None) -> RobotsRules | RobotsPending:
         """The rules of `origin`, fetched if need be.
 
         A host slow to give its robots.txt must not tie up every job slot, so only `max_waiting` callers
-        wait for it; the others are told to come back, each a little later than the one before.
+        (by default, and at most, the options') wait for it; the others are told to come back, each a little
+        later than the one before.
         Raises RobotsUnavailableError, RateLimitedError, or the ScrapeError that met the request.
         """
         rules = self.known(origin)
@@ -176,7 +177,7 @@ class Robots:
         if flight is None:
             flight = self._flights[origin] = _Flight(asyncio.create_task(self._find(origin)))
             flight.task.add_done_callback(lambda task: self._land(origin, task))
-        if flight.waiting >= self._options.max_waiting:
+        if flight.waiting >= min(max_waiting or self._options.max_waiting, self._options.max_waiting):
             flight.turned_away += 1
             return RobotsPending(500 + 2 * flight.turned_away)
         flight.waiting += 1

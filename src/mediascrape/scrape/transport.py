@@ -17,6 +17,7 @@ from mediascrape.scrape.curl_loop import CurlLoop
 from mediascrape.scrape.exchange import Exchange
 from mediascrape.scrape.guard import AddressGuard, IPAddress, parse_host
 from mediascrape.scrape.options import FetchOptions
+from mediascrape.scrape.turns import Clock
 from mediascrape.scrape.verdict import BodyAction, Question, Wanted
 from mediascrape.scrape.watch import Watch
 
@@ -57,14 +58,15 @@ class Transport:
     def __len__(self) -> int:
         return len(self._curl_loop)
 
-    async def exchange(self, target: Target) -> Exchange:
+    async def exchange(self, target: Target, clock: Clock | None = None) -> Exchange:
         """One answer, its body (if wanted) complete. The caller must close the exchange's account.
+        `clock` is stopped while the body waits for the budget.
 
         Raises ScrapeError; cancelling ends the transfer at once.
         """
         curl = self._idle.pop() if self._idle else self._new_handle()
         question = Question(target.wanted, bool(target.headers), self._options.limits.max_bytes)
-        exchange = Exchange(self._options.limits, self.budget.open(), question, hooks=self)
+        exchange = Exchange(self._options.limits, self.budget.open(), question, hooks=self, clock=clock)
         exchange.account.on_granted = partial(self._resume, exchange, curl)
         address = target.address
         curl.setopt(pycurl.URL, target.url)
@@ -82,6 +84,7 @@ class Transport:
             raise
         finally:
             self._watch.remove(exchange)
+            exchange.resume()
             self._curl_loop.abort(curl)
             self._keep_handle(curl)
         return exchange
@@ -159,7 +162,7 @@ class Transport:
         self._curl_loop.soon(curl, partial(self._unpause, exchange, curl))
 
     def _unpause(self, exchange: Exchange, curl: Any) -> None:
-        exchange.paused = False
+        exchange.resume()
         curl.pause(pycurl.PAUSE_CONT)
 
     def _fail(self, exchange: Exchange, error: ScrapeError) -> None:

@@ -1,0 +1,60 @@
+"""Turns at the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+from mediascrape.scrape.turns import LoopTurns
+
+
+async def test_one_goes_on_per_iteration_of_the_loop_in_order() -> None:
+    turns = LoopTurns()
+    iteration = 0
+    went: list[tuple[int, int]] = []
+
+    def count() -> None:
+        nonlocal iteration
+        iteration += 1
+        if len(went) < 10:
+            asyncio.get_running_loop().call_soon(count)
+
+    async def caller(number: int) -> None:
+        await turns.wait()
+        went.append((number, iteration))
+
+    count()
+    await asyncio.gather(*map(caller, range(10)))
+    assert [number for number, _ in went] == list(range(10))
+    assert len({at for _, at in went}) == 10
+
+
+async def test_a_turn_is_free_again_when_nobody_waits() -> None:
+    turns = LoopTurns()
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            await turns.wait()
+            await asyncio.sleep(0)
+
+
+async def test_one_who_is_cancelled_in_line_does_not_hold_up_the_others() -> None:
+    turns = LoopTurns()
+    tasks = [asyncio.create_task(turns.wait()) for _ in range(5)]
+    await asyncio.sleep(0)  # the first has its turn, the others are in line
+    tasks[1].cancel()
+    tasks[3].cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait(tasks)
+    assert [task.cancelled() for task in tasks] == [False, True, False, True, False]
+
+
+async def test_a_turn_given_to_one_who_is_cancelled_goes_to_the_next() -> None:
+    """The cancellation arrives after the turn was given and before its task ran."""
+    turns = LoopTurns()
+    first, second, third = (asyncio.create_task(turns.wait()) for _ in range(3))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)  # the second has been given its turn
+    assert first.done()
+    second.cancel()
+    async with asyncio.timeout(5):
+        await third
+    assert second.cancelled()
