@@ -89,6 +89,13 @@ class JobStateError(MediascrapeError):
     code = "job_state"
 
 
+class InvalidScheduleError(MediascrapeError):
+    """A schedule's interval, cron expression, time zone or dates make no sense."""
+
+    code = "bad_schedule"
+    exit_code = 2
+
+
 class JobStalledError(MediascrapeError):
     """The job's worker vanished more often than allowed; failed without another run."""
 

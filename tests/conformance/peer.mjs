@@ -2,6 +2,7 @@
 // as JSON lines on stdout. Jobs say in their data what their processor shall do.
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { CronExpressionParser } from 'cron-parser';
 import { Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
 
 const [socketPath, queueName] = process.argv.slice(2);
@@ -22,6 +23,14 @@ async function processor(job) {
   if (todo === 'fail' || job.attemptsMade < times) throw new Error(`told to fail ${job.attemptsMade}`);
   if (todo === 'give up') throw new UnrecoverableError('told to give up');
   return { by: 'node', ...job.data };
+}
+
+function nextRun(pattern, tz, at) {
+  try {
+    return CronExpressionParser.parse(pattern, { tz, currentDate: new Date(at) }).next().getTime();
+  } catch {
+    return null; // not an expression, or none of its times comes
+  }
 }
 
 const plain = async (job) =>
@@ -55,6 +64,7 @@ const operations = {
   upsertJobScheduler: async ({ id, repeat, template }) => plain(await queue.upsertJobScheduler(id, repeat, template)),
   getJobSchedulers: () => queue.getJobSchedulers(),
   removeJobScheduler: ({ id }) => queue.removeJobScheduler(id),
+  cronNext: ({ cases }) => cases.map(([pattern, tz, at]) => nextRun(pattern, tz, at)),
   removeDeduplicationKey: ({ id }) => queue.removeDeduplicationKey(id),
 
   async startWorker({ opts = {} }) {

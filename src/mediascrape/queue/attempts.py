@@ -9,7 +9,15 @@ from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 from itertools import count
 
-from mediascrape.errors import AttemptTimeoutError, JobCancelledError, JobDataError, JobStalledError
+from redis.exceptions import RedisError
+
+from mediascrape.errors import (
+    AttemptTimeoutError,
+    JobCancelledError,
+    JobDataError,
+    JobStalledError,
+    ServiceUnavailableError,
+)
 from mediascrape.queue import outcome
 from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
@@ -20,9 +28,14 @@ Processor = Callable[[Job, JobContext], Awaitable[object]]
 #: Awaited with a job that has failed for good before the queue is told, so that what keeps track
 #: elsewhere (a database) never knows less than the queue. Runs at least once per failed job.
 FailureRecorder = Callable[[Job, BaseException], Awaitable[None]]
+#: Awaited with a job of a schedule before anything else; adds the schedule's next job.
+Advance = Callable[[Job], Awaitable[object]]
 #: Least time between two looks at the deadlines, so that thousands of attempts that began within
 #: one such time share a timer.
 _SWEEP_S = 0.02
+#: Seconds between two tries to add a schedule's next job, and tries when the server refuses.
+_ADVANCE_PAUSE_S = 0.2
+_ADVANCE_TRIES = 20
 #: Seconds a failure recorder may take.
 RECORD_TIMEOUT_S = 10.0
 
@@ -45,8 +58,10 @@ class Attempts:
         timeout_ms: int | None,
         cancel_grace_s: float,
         record_failure: FailureRecorder | None = None,
+        advance: Advance | None = None,
     ) -> None:
         self._processor = processor
+        self._advance = advance
         self._record_failure = record_failure
         self._recording: set[asyncio.Task[None]] = set()
         self._make_context = make_context
@@ -65,9 +80,35 @@ class Attempts:
     def start(self, slot: Slot, job: Job) -> None:
         """Begin an attempt, or end the job unrun when it must not be run."""
         slot.job = job
-        ruling = HandedBack() if self.closing else _unfit(job)
-        if ruling is not None:
-            self._end(slot, job, ruling)
+        if self.closing:
+            self._end(slot, job, HandedBack())
+        elif job.repeat_job_key is not None and self._advance is not None:
+            slot.task = asyncio.get_running_loop().create_task(self._after_advance(slot, job, self._advance))
+        else:
+            self._run(slot, job)
+
+    async def _after_advance(self, slot: Slot, job: Job, advance: Advance) -> None:
+        """The schedule goes on before its job can end: a job that ended first, in a worker that then
+        dies, would be the schedule's last."""
+        generation = slot.generation
+        verdict: Verdict | None = None
+        try:
+            await _until_advanced(job, advance)
+        except asyncio.CancelledError:
+            verdict = Lost() if isinstance(slot.reason, LockLostError) else HandedBack()
+        except Exception as error:  # noqa: BLE001  the page is scraped all the same
+            log.error("schedule %s has no next run: %s", job.repeat_job_key, error)
+        if slot.generation != generation:
+            return
+        slot.task = None
+        if verdict is None:
+            self._run(slot, job)
+        else:
+            self._end(slot, job, verdict)
+
+    def _run(self, slot: Slot, job: Job) -> None:
+        if (failure := _unfit(job)) is not None:
+            self._end(slot, job, failure)
             return
         loop = asyncio.get_running_loop()
         slot.started_at = now = loop.time()
@@ -186,6 +227,24 @@ def _runs(deadline: tuple[float, int, int, Slot]) -> bool:
 def cancelled_by_request() -> JobCancelledError:
     """The reason of a cancel that someone asked for."""
     return JobCancelledError("cancelled on request")
+
+
+async def _until_advanced(job: Job, advance: Advance) -> None:
+    """Try for as long as the queue is out of reach: the job could not end before that either.
+
+    Raises InvalidScheduleError, or RedisError when the server refused too often."""
+    refused = 0
+    while True:
+        try:
+            await advance(job)
+            return
+        except ServiceUnavailableError as error:
+            log.warning("schedule %s: %s", job.repeat_job_key, error)
+        except RedisError:
+            refused += 1
+            if refused >= _ADVANCE_TRIES:
+                raise
+        await asyncio.sleep(_ADVANCE_PAUSE_S)
 
 
 def _unfit(job: Job) -> Failed | None:

@@ -326,7 +326,7 @@ class Job:
             to_int(get("ats")),
             malformed=malformed,
         )
-        if len(wire) > _FIELDS_OF_A_FRESH_CLAIM + ("deid" in wire) + ("pb" in wire):
+        if "ats" not in wire or len(wire) > _FIELDS_OF_A_FRESH_CLAIM + ("deid" in wire) + ("pb" in wire):
             job._decode_rest(wire)
         else:
             job.processed_on = to_int(get("processedOn")) or None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +24,7 @@ from mediascrape.queue.outcome import Completed, Failed, HandedBack, Lost, Postp
 from mediascrape.queue.recovery import Recovery
 from mediascrape.queue.scripts import ClaimOptions, Delay, Finish, QueueScripts
 from mediascrape.queue.slots import Observer, Slot, WorkerCounters, WorkerOptions
+from mediascrape.queue.wire import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,6 @@ _MAX_TRIES = 20
 _REFUSED_PAUSE_S = 0.25
 #: Codes with which a flow's parent is kept from completing.
 _CHILDREN = {-4: "pending children", -9: "a failed child"}
-
-
-def now_ms() -> int:
-    """Milliseconds since the epoch, as the wire's timestamps are."""
-    return time.time_ns() // 1_000_000
 
 
 class Pump:

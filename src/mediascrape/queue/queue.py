@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,8 +15,9 @@ from mediascrape.queue.adding import Added, Adder, JobIds
 from mediascrape.queue.job import Job, JobOptions, NewJob
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
+from mediascrape.queue.schedules import Schedules
 from mediascrape.queue.scripts import QueueScripts, command
-from mediascrape.queue.wire import encode_json
+from mediascrape.queue.wire import encode_json, now_ms
 
 State = Literal["waiting", "active", "prioritized", "delayed", "completed", "failed", "waiting-children"]
 STATES: tuple[State, ...] = (
@@ -27,11 +27,6 @@ STATES: tuple[State, ...] = (
 _CHUNK = 2048
 #: The scripts' code for a job that is not (or no longer) in the state asked for.
 _NOT_IN_STATE = -3
-
-
-def now_ms() -> int:
-    """Milliseconds since the epoch, as the wire's timestamps are."""
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +63,7 @@ class Queue:
         self._meta = {"opts.maxLenEvents": str(max_events), "version": version}
         self._adder = Adder(Link(redis), self.keys, patience_s=patience_s)
         self._ids = JobIds()
+        self.schedules = Schedules(self._run, self.keys, self.defaults)
 
     @property
     def name(self) -> str:

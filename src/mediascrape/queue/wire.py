@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from msgpack import packb
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch, as the wire's timestamps are."""
+    return time.time_ns() // 1_000_000
 
 
 def encode_json(value: object) -> str:

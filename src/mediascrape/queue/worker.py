@@ -20,8 +20,9 @@ from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
-from mediascrape.queue.pump import Pump, now_ms
+from mediascrape.queue.pump import Pump
 from mediascrape.queue.recovery import Recovery
+from mediascrape.queue.schedules import ScheduleAdvancer
 from mediascrape.queue.scripts import QueueScripts, command
 from mediascrape.queue.slots import (
     ClosingError,
@@ -31,6 +32,7 @@ from mediascrape.queue.slots import (
     WorkerCounters,
     WorkerOptions,
 )
+from mediascrape.queue.wire import now_ms
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +83,7 @@ class Worker:
         self._pump.attempts = self._attempts = Attempts(
             processor, self._context, self._pump.ended, self.counters,
             timeout_ms=options.job_timeout_ms, cancel_grace_s=options.cancel_grace_s,
-            record_failure=record_failure,
+            record_failure=record_failure, advance=ScheduleAdvancer(self._side_link, self.keys).advance,
         )  # fmt: skip
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = asyncio.Event()
