@@ -61,6 +61,12 @@ class StoreRejectedError(MediascrapeError):
     code = "store_rejected"
 
 
+class UnusablePictureError(MediascrapeError):
+    """A picture that a thumbnail was to be made of is none, is broken, too large, or not there."""
+
+    code = "unusable_picture"
+
+
 class InvalidQueryError(MediascrapeError):
     """A listing's filter, limit or cursor makes no sense."""
 

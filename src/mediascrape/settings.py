@@ -200,8 +200,14 @@ class Settings(BaseSettings):
     )  # fmt: skip
     idempotency_ttl_s: int = Field(86_400, ge=1, description="How long an Idempotency-Key is remembered.")
     private_media: bool = Field(
-        False, description="Load no media from other hosts unless the viewer chooses otherwise."
+        False,
+        description="Show pictures through this service, so that no other host sees a viewer's address, "
+        "unless the viewer chooses otherwise.",
     )
+    thumbnail_cache_bytes: int = Field(
+        256 * 1024 * 1024, ge=0,
+        description="Disk space for pictures made smaller for that; 0 shows none instead.",
+    )  # fmt: skip
 
     # telling
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -23,6 +23,7 @@ class FetchOptions:
     """
 
     user_agent: str = "mediascrape"
+    accept: str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
     accept_language: str = "en,*;q=0.5"
     limits: BodyLimits = field(default_factory=BodyLimits)
     decoding: DecodingLimits = field(default_factory=DecodingLimits)

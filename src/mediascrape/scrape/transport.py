@@ -24,8 +24,6 @@ from mediascrape.scrape.watch import Watch
 #: Easy handles kept for the next request: making one costs more than the request itself.
 _IDLE_HANDLES: Final = 256
 
-_ACCEPT: Final = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
-
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -50,7 +48,7 @@ class Transport:
         self._idle: list[Any] = []
         self._headers = [
             f"User-Agent: {options.user_agent}",
-            f"Accept: {_ACCEPT}",
+            f"Accept: {options.accept}",
             f"Accept-Language: {options.accept_language}",
             "Accept-Encoding: gzip, deflate, br, zstd",
         ]

@@ -30,6 +30,7 @@ from mediascrape.web.pages import submit as submit_pages
 from mediascrape.web.pages.rendering import STATIC
 from mediascrape.web.parts import Parts
 from mediascrape.web.sessions import Sessions, load_secret
+from mediascrape.web.thumbnails.service import Thumbnails, open_thumbnails
 
 RESOURCES = (media, batches_api, jobs, queue, events, health)
 PAGES = (gallery_pages, submit_pages, queue_pages, docs_page, access_pages)
@@ -46,7 +47,8 @@ async def open_app(service: Mediascrape) -> AsyncIterator[WebApp]:
     live = Live(service)
     sampling = asyncio.create_task(live.run(), name="web-live")
     try:
-        yield WebApp(service, redis, live)
+        async with open_thumbnails(service.settings) as thumbnails:
+            yield WebApp(service, redis, live, thumbnails)
     finally:
         sampling.cancel()
         with suppress(asyncio.CancelledError):
@@ -57,7 +59,9 @@ async def open_app(service: Mediascrape) -> AsyncIterator[WebApp]:
 class WebApp:
     """An ASGI application."""
 
-    def __init__(self, service: Mediascrape, redis: Redis, live: Live) -> None:
+    def __init__(
+        self, service: Mediascrape, redis: Redis, live: Live, thumbnails: Thumbnails | None = None
+    ) -> None:
         settings = service.settings
         sessions = Sessions(
             load_secret(settings.data_dir.expanduser() / "web-secret"),
@@ -73,7 +77,9 @@ class WebApp:
             max_urls=settings.max_urls_per_request,
         )
         self._comfortable = _comfortable(
-            Parts(settings, service, batches, sessions, live, asyncio.Semaphore(events.MOST_STREAMS))
+            Parts(
+                settings, service, batches, sessions, live, asyncio.Semaphore(events.MOST_STREAMS), thumbnails
+            )
         )
         self._gate = Gate(self._routed, settings, sessions)
 

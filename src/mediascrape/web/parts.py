@@ -14,6 +14,7 @@ from mediascrape.web.access import Identity
 from mediascrape.web.batches import Batches
 from mediascrape.web.live import Live
 from mediascrape.web.sessions import Sessions
+from mediascrape.web.thumbnails.service import Thumbnails
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Parts:
     live: Live
     #: Taken by each open event stream.
     streams: asyncio.Semaphore
+    #: None where the operator gave them no space.
+    thumbnails: Thumbnails | None
 
 
 async def _parts(request: Request) -> Parts:

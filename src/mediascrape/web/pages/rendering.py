@@ -23,13 +23,15 @@ THEME_COOKIE = "mediascrape_theme"
 PRIVATE_COOKIE = "mediascrape_private"
 _THEMES = ("light", "dark")
 
-#: Nothing but our own files runs or styles a page. Media come from anywhere unless the viewer
-#: chose to load none from other hosts.
+#: Nothing but our own files runs or styles a page. Media and, once clicked, embeds come from anywhere
+#: unless the viewer chose to load nothing from other hosts.
 _CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'; "
 )
-_CSP_DIRECT = _CSP + "img-src 'self' data: http: https:; media-src 'self' http: https:"
+_CSP_DIRECT = (
+    _CSP + "img-src 'self' data: http: https:; media-src 'self' http: https:; frame-src http: https:"
+)
 _CSP_PRIVATE = _CSP + "img-src 'self' data:; media-src 'self'"
 
 _environment = Environment(
@@ -51,6 +53,7 @@ def render(request: Request, parts: Parts, template: str, status: int = 200, **c
         | {
             "path": request.url.path,
             "private": private,
+            "thumbnails": parts.thumbnails is not None,
             "theme": theme if theme in _THEMES else "",
             "may_change": identity.role == "full",
             "signed_in": not parts.sessions.open and identity.role != "none",

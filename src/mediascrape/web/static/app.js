@@ -90,6 +90,28 @@ document.addEventListener("error", (event) => {
 }, true);
 for (const image of document.images) if (image.complete && !image.naturalWidth && image.currentSrc) broken(image);
 
+// --- the detail view: true sizes, embeds -------------------------------------------------------------
+
+document.addEventListener("load", (event) => {
+  const image = event.target;
+  if (!(image instanceof HTMLImageElement) || !image.matches("[data-natural]")) return;
+  const place = image.closest(".detail").querySelector("[data-natural-size]");
+  place.textContent = `; ${image.naturalWidth} × ${image.naturalHeight} px in truth`;
+}, true);
+
+/** What a page embedded runs only once somebody asks for it, and never as a part of ours. */
+function embed(button) {
+  const frame = document.createElement("iframe");
+  const foreign = new URL(button.dataset.embed).hostname !== location.hostname;
+  frame.sandbox = "allow-scripts allow-presentation allow-popups" + (foreign ? " allow-same-origin" : "");
+  // Players of the well-known hosts refuse to play for a page that does not say where it is.
+  frame.referrerPolicy = "player" in button.dataset ? "origin" : "no-referrer";
+  frame.allow = "fullscreen; encrypted-media; picture-in-picture";
+  frame.title = button.dataset.title;
+  frame.src = button.dataset.embed;
+  button.replaceWith(frame);
+}
+
 // --- dialogs, copying -------------------------------------------------------------------------------
 
 let opener = null;
@@ -104,6 +126,8 @@ document.addEventListener("click", (event) => {
   if (event.target instanceof HTMLDialogElement) event.target.close();
   const copies = event.target.closest("[data-copy]");
   if (copies) copy(copies.dataset.copy);
+  const embeds = event.target.closest("[data-embed]");
+  if (embeds) embed(embeds);
 });
 document.body.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target.id === "detail-body") document.getElementById("detail").showModal();
