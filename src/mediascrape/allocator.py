@@ -1,4 +1,4 @@
-"""How the C library's allocator treats the memory of pages.
+"""How the C library's allocator treats the memory of pages, and Python's collector that of objects.
 
 A page's body and its parse tree are hundreds of kilobytes that live for milliseconds. By default glibc
 returns the top of its heap to the kernel whenever 128 KB of it are free, and maps large blocks singly, so
@@ -9,6 +9,7 @@ fetch. Told to keep a few megabytes, it faults none.
 from __future__ import annotations
 
 import ctypes
+import gc
 import sys
 from typing import Final
 
@@ -42,3 +43,15 @@ def keep_freed_memory(
     }
     results = [mallopt(parameter, value) for parameter, value in settings.items()]
     return all(result == 1 for result in results)
+
+
+def settle_garbage_collector(*, young: int = 10_000) -> None:
+    """To be called when a long-running process has started: what is there stays, so no collection looks at
+    it again, and the young ones are looked at once per `young` new containers instead of Python's 700.
+
+    With hundreds of requests in flight, most young objects are still in use at each look: an eighth of the
+    time of a busy server went into looking at them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(young, 20, 20)

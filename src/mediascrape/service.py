@@ -21,6 +21,7 @@ from mediascrape.admission import HostAdmission, robots_fetcher
 from mediascrape.errors import ConfigurationError
 from mediascrape.governor import Governor, GovernorOptions, MemoryGauge, govern
 from mediascrape.pipeline import JOB_NAME, Pipeline, ScrapeTask
+from mediascrape.queue.adding import Added
 from mediascrape.queue.cache import SharedCache
 from mediascrape.queue.connection import check_server, connect, queue_errors
 from mediascrape.queue.embedded import EmbeddedValkey
@@ -109,19 +110,20 @@ class Mediascrape:
         options = self.queue.defaults
         if priority or delay_ms:
             options = replace(options, priority=priority, delay_ms=delay_ms)
-        added = await self.queue.add_many(
-            NewJob(
-                JOB_NAME,
-                ScrapeTask(url, batch).to_data(),
-                replace(options, deduplication=Deduplication(deduplication_id(url))),
-            )
-            for url in accepted.urls
-        )
+        added = await self.queue.add_many(_new_job(url, batch, options) for url in accepted.urls)
         jobs = [
             SubmittedJob(one.id, url, one.duplicate) for url, one in zip(accepted.urls, added, strict=True)
         ]
         repeats = sum(job.duplicate for job in jobs)
         return Submission(batch, len(jobs) - repeats, accepted.repeats + repeats, accepted.rejected, jobs)
+
+    def submit_one(self, url: str, batch_id: str) -> tuple[str, asyncio.Future[Added]]:
+        """As `submit` for a single URL, without a task: its normal form, and what becomes of the add.
+
+        Raises InvalidURLError at once; the future ends with QueueUnavailableError where `submit` raises it.
+        """
+        url = normalize_url(url, max_length=self.settings.max_url_length)
+        return url, self.queue.add_soon(_new_job(url, batch_id, self.queue.defaults))
 
     # --- following a submission -------------------------------------------------------------------
 
@@ -177,6 +179,11 @@ class Mediascrape:
     def media(self, submission: Submission) -> AsyncIterator[StoredMedia]:
         """The media on the submission's pages, page by page."""
         return self.store.iter_media(MediaQuery(job_ids=[job.id for job in submission.jobs]))
+
+
+def _new_job(url: str, batch_id: str, options: JobOptions) -> NewJob:
+    options = replace(options, deduplication=Deduplication(deduplication_id(url)))
+    return NewJob(JOB_NAME, ScrapeTask(url, batch_id).to_data(), options)
 
 
 # --- the parts --------------------------------------------------------------------------------------
@@ -265,12 +272,15 @@ def files_wanted(settings: Settings) -> int:
     return most + 256
 
 
-def raise_file_limit(wanted: int) -> None:
-    """Raise the soft limit of open files as far as the hard one allows, if it is lower."""
+def raise_file_limit(wanted: int) -> int:
+    """Raise the soft limit of open files as far as the hard one allows, if it is lower; the limit then."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return wanted
     target = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < target:
+    if soft < target:
         resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
+    return max(soft, target)
 
 
 async def open_governor(settings: Settings, worker: Worker, stack: AsyncExitStack) -> Governor | None:

@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from mediascrape.allocator import settle_garbage_collector
 from mediascrape.cli.options import SCRAPING, SERVICE, WEB, with_settings
 from mediascrape.cli.running import configure_logging, run
 from mediascrape.settings import Settings
@@ -37,5 +38,6 @@ async def _serve(settings: Settings, *, worker: bool) -> None:
         open_app(service) as app,
         serving(app, settings.host, settings.port, trusted_proxies=settings.trusted_proxies) as url,
     ):
+        settle_garbage_collector()
         click.echo(f"mediascrape serves {url}  (Ctrl-C stops it)", err=True)
         await asyncio.Event().wait()

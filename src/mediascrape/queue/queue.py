@@ -89,6 +89,10 @@ class Queue:
         """
         return await self._submit(NewJob(name, data, options), now_ms())
 
+    def add_soon(self, job: NewJob) -> asyncio.Future[Added]:
+        """As `add`, for a caller that has no task to wait in. JobDataError is raised at once."""
+        return self._submit(job, now_ms())
+
     async def add_many(self, jobs: Iterable[NewJob]) -> list[Added]:
         """Add jobs, many per round trip. The results stand in the order of the jobs.
 

@@ -35,6 +35,8 @@ _HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 _CSP = b"content-security-policy"
 _CLOSED = (_CSP, b"default-src 'none'; frame-ancestors 'none'; sandbox")
+#: What the answers of programs' routes carry.
+CLOSED_HEADERS = (*_HEADERS, _CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Gate:
         headers = dict(cast("list[tuple[bytes, bytes]]", scope["headers"]))
         answer = _hardened(send)
         try:
-            identity = self._admit(scope, headers)
+            identity = self.admit(scope, headers)
         except Problem as problem:
             await _refusal(problem, scope, headers)(scope, receive, answer)
             return
@@ -128,7 +130,7 @@ class Gate:
             receive = _bounded(receive, self._max_body)
         await self._app(scope, receive, _with_cookie(answer, scope, identity))
 
-    def _admit(self, scope: Scope, headers: dict[bytes, bytes]) -> Identity:
+    def admit(self, scope: Scope, headers: dict[bytes, bytes]) -> Identity:
         if not self._hosts.allows(headers.get(b"host", b"")):
             raise Problem(
                 421, "host_not_allowed", "Not a host of this service; see MEDIASCRAPE_ALLOWED_HOSTS."

@@ -21,6 +21,7 @@ from mediascrape.web.access import Gate, check_exposure
 from mediascrape.web.api import batches as batches_api
 from mediascrape.web.api import events, health, jobs, media, queue
 from mediascrape.web.batches import Batches
+from mediascrape.web.lean import Lean
 from mediascrape.web.live import Live
 from mediascrape.web.pages import access as access_pages
 from mediascrape.web.pages import docs as docs_page
@@ -82,6 +83,8 @@ class WebApp:
             )
         )
         self._gate = Gate(self._routed, settings, sessions)
+        #: For the server: see LeanProtocol.
+        self.lean = Lean(self._gate, service.submit_one)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate(scope, receive, send)

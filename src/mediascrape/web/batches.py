@@ -12,7 +12,8 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import cast
 
 from redis.asyncio import Redis
 
@@ -23,7 +24,9 @@ from mediascrape.submission import Submission
 
 #: How long a batch is known after it was submitted, like a failed job.
 KEEP_S = 7 * 86_400
-_SINGLE = "one-"
+#: Beginnings of the ids of batches of one URL: queued, a duplicate, rejected; and what the ids tell.
+_SINGLE, _DUPLICATE, _REJECTED = "one-", "dup-", "rej-"
+_FACTS = {_SINGLE: "1 0 0", _DUPLICATE: "0 1 0", _REJECTED: "0 0 1"}
 #: Active jobs that are looked at to tell a batch's active from its queued.
 _LOOK_AT = 1000
 _LOOK_EVERY_S = 0.5
@@ -61,9 +64,14 @@ def new_batch_id(urls: int, now: float) -> str:
     return f"{_SINGLE}{stamp}" if urls == 1 else stamp
 
 
+def duplicate_batch_id(batch_id: str) -> str:
+    """The id by which a batch of one URL is known when another batch's job answers for the URL."""
+    return _DUPLICATE + batch_id[4:]
+
+
 def created_at(batch_id: str) -> float | None:
     """When one of our ids was made; None for a foreign one."""
-    stamp = batch_id.removeprefix(_SINGLE)
+    stamp = batch_id[4:] if batch_id[:4] in _FACTS else batch_id
     if len(stamp) != 24 or not set(stamp) <= set("0123456789abcdef"):
         return None
     return int(stamp[:12], 16) / 1000
@@ -85,24 +93,27 @@ class Batches:
         self._looked = 0.0
         self._looking = asyncio.Lock()
 
-    async def remember(self, submission: Submission) -> None:
-        """Keep how many jobs the batch has; of a single job that was queued its id tells."""
-        if submission.batch_id.startswith(_SINGLE) and submission.queued:
-            return
+    async def remember(self, submission: Submission) -> Submission:
+        """Keep how many jobs the batch has. Gives the submission with the id it is known by: that of a
+        single URL tells what became of it, and nothing is kept."""
+        if submission.batch_id.startswith(_SINGLE):
+            if submission.rejected:
+                return replace(submission, batch_id=_REJECTED + submission.batch_id[4:])
+            if submission.duplicates:
+                return replace(submission, batch_id=duplicate_batch_id(submission.batch_id))
+            return submission
         key = self._prefix + submission.batch_id
         facts = (submission.queued, submission.duplicates, len(submission.rejected))
         await self._redis.set(key, " ".join(map(str, facts)), ex=KEEP_S)
+        return submission
 
     async def get(self, batch_id: str) -> BatchState | None:
         """A batch's state; None when it is not known, or no longer."""
         created = created_at(batch_id)
-        kept = await self._redis.get(self._prefix + batch_id)
-        if kept is not None:
-            total, duplicates, rejected = map(int, str(kept).split())
-        elif created is not None and batch_id.startswith(_SINGLE) and 0 <= self._clock() - created < KEEP_S:
-            total, duplicates, rejected = 1, 0, 0
-        else:
-            total, duplicates, rejected = 0, 0, 0
+        kept = _FACTS.get(batch_id[:4]) if created and 0 <= self._clock() - created < KEEP_S else None
+        if kept is None:
+            kept = cast("str | None", await self._redis.get(self._prefix + batch_id))
+        total, duplicates, rejected = map(int, (kept or "0 0 0").split())
         ended = await self._store.batch_progress(batch_id)
         failed = sum(ended.failed.values())
         total = max(total, ended.done + failed)

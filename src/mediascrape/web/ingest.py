@@ -106,8 +106,7 @@ class Ingest:
             priority=request.priority,
             delay_ms=request.delay_ms,
         )
-        await self._batches.remember(submission)
-        return submission
+        return await self._batches.remember(submission)
 
 
 class Replies:

@@ -70,8 +70,11 @@ class Problem(HTTPException):  # RFC 9457's word
             body["errors"] = self.errors
         return body
 
+    def body(self) -> bytes:
+        return to_json(self.document())
+
     def response(self) -> Response:
-        return Response(to_json(self.document()), self.status, dict(self.headers or {}), MEDIA_TYPE)
+        return Response(self.body(), self.status, dict(self.headers or {}), MEDIA_TYPE)
 
 
 def not_found(detail: str) -> Problem:

@@ -6,15 +6,20 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from mediascrape.errors import ConfigurationError
+from mediascrape.service import raise_file_limit
 from mediascrape.web.app import WebApp
+from mediascrape.web.lean import LeanProtocol
 
 #: Connections that may wait to be accepted: thousands of clients may come in one instant.
 _BACKLOG = 4096
+#: Connections that may be open at once, where the system allows it.
+_CONNECTIONS = 16_384
 #: Time for requests in flight (and open event streams) to end when the service stops.
 _GRACE_S = 5
 
@@ -27,11 +32,12 @@ async def serving(
 
     Signals stay with the caller. Raises ConfigurationError when the address cannot be bound.
     """
+    raise_file_limit(_CONNECTIONS)
     listener = _bind(host, port)
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=partial(LeanProtocol, app.lean) if isinstance(app, WebApp) else "httptools",  # type: ignore[arg-type]
             ws="none",
             lifespan="off",
             access_log=False,
