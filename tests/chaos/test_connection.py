@@ -20,8 +20,8 @@ from mediascrape.errors import JobDataError
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Backoff, Job, JobOptions, NewJob, Retention
+from mediascrape.queue.lua import batch_scripts, load_scripts
 from mediascrape.queue.queue import Queue
-from mediascrape.queue.scripts import load_scripts
 from mediascrape.queue.slots import JobContext, WorkerOptions
 from mediascrape.queue.worker import Worker
 
@@ -125,7 +125,7 @@ async def run(direct: EmbeddedValkey, redis: Redis, ledger: Ledger, name: str) -
 async def test_a_reply_lost_at_each_script(
     script: str, direct: EmbeddedValkey, proxy: Proxy, redis: Redis
 ) -> None:
-    proxy.needle = load_scripts()[script].sha.encode()
+    proxy.needle = {**load_scripts(), **batch_scripts()}[script].sha.encode()
     proxy.cuts = 3
     await run(direct, redis, Ledger(), f"reply of {script} lost")
     assert proxy.cut >= 1, "the script was never called"

@@ -8,7 +8,8 @@ import pytest
 
 from mediascrape.queue.job import JobOptions
 from mediascrape.queue.keys import QueueKeys
-from mediascrape.queue.scripts import SCRIPTS, QueueScripts, command, load_scripts, script_of
+from mediascrape.queue.lua import SCRIPTS, command, load_scripts, pack_calls, script_of
+from mediascrape.queue.scripts import QueueScripts
 
 #: File (its number of KEYS is in the name) -> first 16 digits of its SHA-256. Where one differs
 #: after an upgrade: read what changed in the script, mend the call, then put the new digest here.
@@ -58,9 +59,8 @@ def test_the_script_is_the_one_our_call_was_written_for(name: str) -> None:
 
 
 def test_a_command_names_its_script() -> None:
-    scripts = QueueScripts(QueueKeys("q"))
-    add = scripts.add_job("id", "name", "{}", JobOptions(), 1)
-    script = script_of(add)
+    commands, _ = pack_calls([QueueScripts(QueueKeys("q")).add_job("id", "name", "{}", JobOptions(), 1)])
+    script = script_of(commands[0])
     assert script is not None
     assert script.name == "addStandardJob-9"
     assert script_of(command("GET", "EVALSHA")) is None
@@ -76,6 +76,4 @@ def test_a_command_names_its_script() -> None:
     ],
 )
 def test_options_choose_the_script_that_adds(options: JobOptions, name: str) -> None:
-    script = script_of(QueueScripts(QueueKeys("q")).add_job("id", "name", "{}", options, 1))
-    assert script is not None
-    assert script.name == name
+    assert QueueScripts(QueueKeys("q")).add_job("id", "name", "{}", options, 1).batch.script.name == name

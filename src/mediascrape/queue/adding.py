@@ -20,7 +20,7 @@ from redis.exceptions import NoScriptError, RedisError
 from mediascrape.errors import JobDataError, QueueUnavailableError
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
-from mediascrape.queue.scripts import command, load_scripts
+from mediascrape.queue.lua import Call, batch_scripts, command, pack_calls, spread
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
@@ -70,7 +70,7 @@ class Added:
 @dataclass(slots=True)
 class _Pending:
     job_id: str
-    packed: bytes
+    call: Call
     deduplication_id: str | None
     future: asyncio.Future[Added]
 
@@ -91,10 +91,10 @@ class Adder:
         #: leave a receipt behind and no job.
         self._loaded = False
 
-    def submit(self, job_id: str, packed: bytes, deduplication_id: str | None) -> asyncio.Future[Added]:
+    def submit(self, job_id: str, call: Call, deduplication_id: str | None) -> asyncio.Future[Added]:
         """The future ends with Added, JobDataError, or QueueUnavailableError."""
         future: asyncio.Future[Added] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Pending(job_id, packed, deduplication_id, future))
+        self._pending.append(_Pending(job_id, call, deduplication_id, future))
         if self._flusher is None:
             self._flusher = asyncio.create_task(self._flush(), name="queue-adder")
         return future
@@ -125,17 +125,18 @@ class Adder:
 
     async def _send(self, batch: Sequence[_Pending]) -> None:
         receipt = self._keys.receipt(secrets.token_hex(8))
+        adds, sizes = pack_calls([item.call for item in batch])
         packed = [
             command("MULTI"),
             command("SET", receipt, "1", "EX", _RECEIPT_SECONDS),
-            *[item.packed for item in batch],
+            *adds,
             command("EXEC"),
         ]
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
         in_doubt = False
         pause = 0.02
-        replies: Any
+        replies: list[Any] | RedisError
         while True:
             try:
                 if in_doubt and await self._link.call(command("EXISTS", receipt)):
@@ -144,6 +145,9 @@ class Adder:
                 loads = [] if self._loaded else _load_commands()
                 replies = (await self._link.execute([*loads, *packed]))[-1]  # of EXEC
                 self._loaded = True
+                if isinstance(replies, RedisError):
+                    raise replies
+                replies = spread(replies[1:], sizes)
                 break
             except LinkLostError:
                 in_doubt = True
@@ -152,9 +156,7 @@ class Adder:
                     raise
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 1.0)
-        if isinstance(replies, RedisError):
-            raise replies
-        await self._settle(batch, replies[1:])
+        await self._settle(batch, replies)
 
     async def _replies_after_the_fact(self, batch: Sequence[_Pending]) -> list[Any]:
         """The batch took effect, its replies are lost: ask who holds each deduplication id."""
@@ -163,8 +165,10 @@ class Adder:
             for item in batch
         ]
         found = iter(await self._link.execute([ask for ask in holders if ask is not None]))
-        return ["OK", *[(next(found) if ask is not None else None) or item.job_id
-                        for item, ask in zip(batch, holders, strict=True)]]  # fmt: skip
+        return [
+            (next(found) if ask is not None else None) or item.job_id
+            for item, ask in zip(batch, holders, strict=True)
+        ]
 
     async def _settle(self, batch: Sequence[_Pending], replies: Sequence[Any]) -> None:
         unknown = [
@@ -186,7 +190,7 @@ class Adder:
 
 
 def _load_commands() -> list[bytes]:
-    scripts = load_scripts()
+    scripts = batch_scripts()
     return [command("SCRIPT", "LOAD", scripts[name].source) for name in _ADD_SCRIPTS]
 
 

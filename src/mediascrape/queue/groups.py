@@ -28,7 +28,7 @@ from redis.exceptions import NoScriptError, RedisError
 
 from mediascrape.errors import QueueUnavailableError
 from mediascrape.queue.link import Link
-from mediascrape.queue.scripts import command
+from mediascrape.queue.lua import command
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from redis.exceptions import NoScriptError, RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mediascrape.errors import ConfigurationError, QueueUnavailableError
-from mediascrape.queue.scripts import command, script_of
+from mediascrape.queue.lua import Call, command, pack_calls, script_of, spread
 
 
 class LinkLostError(QueueUnavailableError):
@@ -68,6 +68,15 @@ class Link:
             if missing:
                 await self._resend_unknown_scripts(commands, replies, missing)
             return replies
+
+    async def run(self, calls: Sequence[Call | bytes]) -> list[Any]:
+        """As `execute`, for calls of scripts that are run many times in one command."""
+        commands, sizes = pack_calls(calls)
+        try:
+            return spread(await self.execute(commands), sizes)
+        except LinkLostError as error:
+            error.replies = spread(error.replies, sizes)
+            raise
 
     async def call(self, packed: bytes, *, timeout_s: float | None = None) -> Any:
         """One command. Raises LinkLostError, or the server's error."""

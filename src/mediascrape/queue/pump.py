@@ -20,6 +20,7 @@ from mediascrape.errors import JobStateError
 from mediascrape.queue.attempts import Attempts
 from mediascrape.queue.job import Job
 from mediascrape.queue.link import Link, LinkLostError
+from mediascrape.queue.lua import Call
 from mediascrape.queue.outcome import Completed, Failed, HandedBack, Lost, Postponed, Retry, judge_error
 from mediascrape.queue.recovery import Recovery
 from mediascrape.queue.scripts import ClaimOptions, Delay, Finish, QueueScripts
@@ -34,6 +35,10 @@ _MAX_TRIES = 20
 _REFUSED_PAUSE_S = 0.25
 #: Codes with which a flow's parent is kept from completing.
 _CHILDREN = {-4: "pending children", -9: "a failed child"}
+
+
+def _kind(slot: Slot) -> str:
+    return type(slot.verdict).__name__
 
 
 class Pump:
@@ -158,7 +163,7 @@ class Pump:
         self._busy -= 1
         self._idle.append(slot)
 
-    def _pack_finish(self, slot: Slot, now: int, *, fetch_next: bool) -> bytes:
+    def _finish_call(self, slot: Slot, now: int, *, fetch_next: bool) -> Call | bytes:
         job, verdict = slot.job, slot.verdict
         assert job is not None
         slot.fetching = fetch_next
@@ -201,17 +206,18 @@ class Pump:
         lost = [slot for slot in finishing if isinstance(slot.verdict, Lost)]
         for slot in lost:
             self._settle(slot)
-        finishing = [slot for slot in finishing if slot.verdict is not None]
         now = now_ms()
         spare = self._concurrency - self._busy  # negative after the limit was lowered
-        packed = []
+        # Those whose script is the same go together in one call.
+        finishing = sorted((slot for slot in finishing if slot.verdict is not None), key=_kind)
+        calls: list[Call | bytes] = []
         for slot in finishing:
             fetch_next = not self.stopping and spare >= 0 and not self._is_limited()
             spare += not fetch_next
-            packed.append(self._pack_finish(slot, now, fetch_next=fetch_next))
-        packed += [self._scripts.move_to_active(now, slot.claim_options) for slot in claiming]
+            calls.append(self._finish_call(slot, now, fetch_next=fetch_next))
+        calls += [self._scripts.move_to_active(now, slot.claim_options) for slot in claiming]
         try:
-            replies = await self._link.execute(packed)
+            replies = await self._link.run(calls)
         except LinkLostError as error:
             known = len(error.replies)
             self._apply(finishing, claiming, error.replies)

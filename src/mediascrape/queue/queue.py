@@ -15,8 +15,9 @@ from mediascrape.queue.adding import Added, Adder, JobIds
 from mediascrape.queue.job import Job, JobOptions, NewJob
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
+from mediascrape.queue.lua import command
 from mediascrape.queue.schedules import Schedules
-from mediascrape.queue.scripts import QueueScripts, command
+from mediascrape.queue.scripts import QueueScripts
 from mediascrape.queue.wire import encode_json, now_ms
 
 State = Literal["waiting", "active", "prioritized", "delayed", "completed", "failed", "waiting-children"]
@@ -118,9 +119,9 @@ class Queue:
             raise JobDataError(f"a job's data must be JSON: {error}") from None
         job_id = options.job_id or self._ids.next(now)
         timestamp = now if options.timestamp is None else options.timestamp
-        packed = self._scripts.add_job(job_id, job.name, data, options, timestamp)
+        call = self._scripts.add_job(job_id, job.name, data, options, timestamp)
         deduplication = options.deduplication
-        return self._adder.submit(job_id, packed, deduplication.id if deduplication else None)
+        return self._adder.submit(job_id, call, deduplication.id if deduplication else None)
 
     # --- reading ----------------------------------------------------------------------------
 

@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link
-from mediascrape.queue.scripts import QueueScripts, command
+from mediascrape.queue.lua import command
+from mediascrape.queue.scripts import QueueScripts
 from mediascrape.queue.slots import Slot
 
 _CHUNK = 500

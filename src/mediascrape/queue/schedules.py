@@ -17,8 +17,9 @@ from mediascrape.errors import InvalidScheduleError, JobDataError, JobStateError
 from mediascrape.queue.job import Job, JobOptions, NewJob
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link
+from mediascrape.queue.lua import command
 from mediascrape.queue.repeat import Iteration, Repeat, plan
-from mediascrape.queue.scripts import QueueScripts, command
+from mediascrape.queue.scripts import QueueScripts
 from mediascrape.queue.wire import decode_json, encode_json, json_or_text, now_ms, pack, to_int
 
 _CHUNK = 500

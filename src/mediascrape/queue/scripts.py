@@ -1,85 +1,20 @@
-"""Calls of BullMQ's Lua scripts: one method per script, with named arguments, giving the packed
-EVALSHA command.
+"""Calls of BullMQ's Lua scripts: one method per script, with named arguments.
 
-The Lua text is read from the installed `bullmq` package, where it lies as data files
-(`commands/NAME-KEYS.lua`); the package's Python code is not imported. Which KEYS and ARGV a script
-takes is in its head comment. `tests/queue/test_scripts.py` holds the hash of each file these
-calls were written for, so that an upgrade of the package cannot change them unseen.
+Most give the packed EVALSHA command; those of scripts that are called for many jobs at once give a
+`Call`, to be packed with its neighbours (`lua.py`, where the scripts come from).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from hashlib import sha1
-from importlib.util import find_spec
-from pathlib import Path
+from functools import lru_cache
 from typing import Any
 
-from hiredis import pack_command
-
-from mediascrape.errors import ConfigurationError
 from mediascrape.queue.job import JobOptions, Retention
 from mediascrape.queue.keys import QueueKeys
+from mediascrape.queue.lua import Batch, Call, command, load_scripts
 from mediascrape.queue.wire import PackedMap, pack
-
-#: The scripts this package calls, as `bullmq` names their files.
-SCRIPTS = (
-    "addDelayedJob-6", "addJobScheduler-11", "addLog-2", "addPrioritizedJob-9", "addStandardJob-9",
-    "changeDelay-4", "changePriority-7", "cleanJobsInSet-3", "drain-5", "extendLocks-1", "getCounts-1",
-    "getJobs-1", "getJobScheduler-1", "getMetrics-2", "getRateLimitTtl-2", "getStateV2-8",
-    "moveJobFromActiveToWait-9", "moveJobsToWait-8", "moveStalledJobsToWait-9", "moveToActive-11",
-    "moveToDelayed-11", "moveToFinished-14", "obliterate-2", "pause-7", "promote-9", "releaseLock-1",
-    "removeJob-2", "removeJobScheduler-3", "reprocessJob-9", "retryJob-11", "updateJobScheduler-12",
-    "updateProgress-3",
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """One Lua script. `sha` is SHA-1 because that is what EVALSHA takes."""
-
-    name: str
-    source: bytes
-    sha: str
-
-
-@cache
-def load_scripts() -> Mapping[str, Script]:
-    """All scripts by name. Raises ConfigurationError when the `bullmq` package lacks one."""
-    spec = find_spec("bullmq")
-    if spec is None or spec.origin is None:
-        raise ConfigurationError("the Python package bullmq, which carries the queue's scripts, is missing")
-    folder = Path(spec.origin).parent / "commands"
-    scripts = {}
-    for name in SCRIPTS:
-        try:
-            source = (folder / f"{name}.lua").read_bytes()
-        except OSError as error:
-            raise ConfigurationError(f"the package bullmq has no script {name}: {error}") from error
-        scripts[name] = Script(name, source, sha1(source, usedforsecurity=False).hexdigest())
-    return scripts
-
-
-@cache
-def scripts_by_sha() -> Mapping[str, Script]:
-    """The same scripts by the digest EVALSHA names them with."""
-    return {script.sha: script for script in load_scripts().values()}
-
-
-def script_of(command: bytes) -> Script | None:
-    """The script that a packed EVALSHA command calls; None for other commands."""
-    start = command.find(b"\r\n$40\r\n", 0, 64)
-    if b"EVALSHA" not in command[:24] or start < 0:
-        return None
-    return scripts_by_sha().get(command[start + 7 : start + 47].decode())
-
-
-def command(*parts: str | bytes | float) -> bytes:
-    """A plain command, packed for the wire."""
-    packed: bytes = pack_command(parts)  # type: ignore[arg-type]  # the stub forgets long tuples
-    return packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,21 +36,49 @@ class ClaimOptions:
 
 
 class QueueScripts:
-    """The scripts bound to one queue's keys. Pure: every method returns bytes to be sent."""
+    """The scripts bound to one queue's keys. Pure: nothing here sends."""
 
     def __init__(self, keys: QueueKeys) -> None:
         scripts = load_scripts()
-        self.keys = keys
+        self.keys = k = keys
         self._sha = {name.partition("-")[0]: script.sha for name, script in scripts.items()}
         self._keys_of = {name.partition("-")[0]: int(name.partition("-")[2]) for name in scripts}
-        self._finish_heads = (self._finish_head(keys.completed), self._finish_head(keys.failed))
+        self._add_standard = Batch(
+            "addStandardJob-9",
+            (k.wait, k.paused, k.meta, k.id, k.completed, k.delayed, k.active, k.events, k.marker), 3,
+        )  # fmt: skip
+        self._add_delayed = Batch(
+            "addDelayedJob-6", (k.marker, k.meta, k.id, k.delayed, k.completed, k.events), 3
+        )
+        self._add_prioritized = Batch(
+            "addPrioritizedJob-9",
+            (k.marker, k.meta, k.id, k.prioritized, k.delayed, k.completed, k.active, k.events, k.pc), 3,
+        )  # fmt: skip
+        self._activate = Batch(
+            "moveToActive-11",
+            (k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
+             k.pc, k.marker), 3,
+        )  # fmt: skip
+        self._delay = Batch(
+            "moveToDelayed-11",
+            (k.marker, k.active, k.prioritized, k.delayed, k.base, k.events, k.meta, k.stalled, k.wait,
+             k.limiter, k.pc), 10,
+        )  # fmt: skip
+        self._finish = tuple(
+            Batch(
+                "moveToFinished-14",
+                (k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
+                 k.pc, target, k.base, k.metrics(outcome), k.marker), 10,
+            )
+            for target, outcome in ((k.completed, "completed"), (k.failed, "failed"))
+        )  # fmt: skip
 
     def _call(self, name: str, keys: Sequence[str], *argv: str | bytes | float) -> bytes:
         return command("EVALSHA", self._sha[name], self._keys_of[name], *keys, *argv)
 
     # --- producers -------------------------------------------------------------------------
 
-    def add_job(self, job_id: str, name: str, data: str, options: JobOptions, timestamp: int) -> bytes:
+    def add_job(self, job_id: str, name: str, data: str, options: JobOptions, timestamp: int) -> Call:
         """`data` is JSON. The reply is the id, or another job's id when the deduplication id is
         taken, or a negative code."""
         k = self.keys
@@ -124,28 +87,19 @@ class QueueScripts:
             k.base, job_id, name, timestamp, None, None, None, None,
             k.deduplication(deduplication.id) if deduplication else None,
         ])  # fmt: skip
-        opts = options.packed()
         if options.delay_ms:
-            keys: tuple[str, ...] = (k.marker, k.meta, k.id, k.delayed, k.completed, k.events)
-            return self._call("addDelayedJob", keys, head, data, opts)
-        if options.priority:
-            keys = (
-                k.marker, k.meta, k.id, k.prioritized, k.delayed, k.completed, k.active, k.events, k.pc,
-            )  # fmt: skip
-            return self._call("addPrioritizedJob", keys, head, data, opts)
-        keys = (k.wait, k.paused, k.meta, k.id, k.completed, k.delayed, k.active, k.events, k.marker)
-        return self._call("addStandardJob", keys, head, data, opts)
+            batch = self._add_delayed
+        elif options.priority:
+            batch = self._add_prioritized
+        else:
+            batch = self._add_standard
+        return Call(batch, (head, data, options.packed()))
 
     # --- workers ----------------------------------------------------------------------------
 
-    def move_to_active(self, now: int, packed_options: bytes) -> bytes:
+    def move_to_active(self, now: int, packed_options: bytes) -> Call:
         """`packed_options` comes from `claim_options`."""
-        k = self.keys
-        keys = (
-            k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
-            k.pc, k.marker,
-        )  # fmt: skip
-        return self._call("moveToActive", keys, k.base, now, packed_options)
+        return Call(self._activate, (self.keys.base, now, packed_options))
 
     @staticmethod
     def claim_options(token: str, options: ClaimOptions) -> bytes:
@@ -153,37 +107,24 @@ class QueueScripts:
 
     def move_to_finished(
         self, job_id: str, finish: Finish, now: int, *, fetch_next: bool, claim: ClaimOptions
-    ) -> bytes:
-        k = self.keys
+    ) -> Call:
+        base = self.keys.base
         options = _finish_options(finish.retention, finish.attempts, finish.metrics_size, claim)
-        outcome, value_field, metrics = _OUTCOMES[finish.failed]
-        return command(
-            *self._finish_heads[finish.failed], k.base + job_id, k.base + metrics, k.marker,
-            job_id, now, value_field, finish.value, outcome, "1" if fetch_next else "", k.base,
+        outcome, value_field = _OUTCOMES[finish.failed]
+        return Call(self._finish[finish.failed], (
+            base + job_id, job_id, now, value_field, finish.value, outcome, "1" if fetch_next else "", base,
             options.bytes_with(_PACKED_TOKEN + pack(finish.token), 1), finish.packed_fields,
-        )  # fmt: skip
-
-    def _finish_head(self, target: str) -> tuple[str | int, ...]:
-        k = self.keys
-        return (
-            "EVALSHA", self._sha["moveToFinished"], self._keys_of["moveToFinished"],
-            k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
-            k.pc, target,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def move_to_delayed(
         self, job_id: str, delay: Delay, now: int, *, fetch_next: bool, claim: ClaimOptions
-    ) -> bytes:
-        k = self.keys
-        keys = (
-            k.marker, k.active, k.prioritized, k.delayed, k.job(job_id), k.events, k.meta, k.stalled, k.wait,
-            k.limiter, k.pc,
-        )  # fmt: skip
-        return self._call(
-            "moveToDelayed", keys, k.base, now, job_id, delay.token, delay.delay_ms,
+    ) -> Call:
+        base = self.keys.base
+        return Call(self._delay, (
+            base + job_id, base, now, job_id, delay.token, delay.delay_ms,
             "1" if delay.skip_attempt else "0", delay.packed_fields, "1" if fetch_next else "0",
             self.claim_options(delay.token, claim) if fetch_next else "",
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def retry_job(
         self, job_id: str, token: str, now: int, *, lifo: bool, packed_fields: bytes = b""
@@ -330,11 +271,8 @@ class QueueScripts:
         return self._call("getRateLimitTtl", (self.keys.limiter, self.keys.meta), "0")
 
 
-#: By `failed`: target set, property of the job, key of the metrics.
-_OUTCOMES = (
-    ("completed", "returnvalue", "metrics:completed"),
-    ("failed", "failedReason", "metrics:failed"),
-)
+#: By `failed`: target set, property of the job.
+_OUTCOMES = (("completed", "returnvalue"), ("failed", "failedReason"))
 _PACKED_TOKEN = pack("token")
 
 

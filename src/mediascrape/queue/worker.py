@@ -20,10 +20,11 @@ from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
+from mediascrape.queue.lua import command
 from mediascrape.queue.pump import Pump
 from mediascrape.queue.recovery import Recovery
 from mediascrape.queue.schedules import ScheduleAdvancer
-from mediascrape.queue.scripts import QueueScripts, command
+from mediascrape.queue.scripts import QueueScripts
 from mediascrape.queue.slots import (
     ClosingError,
     JobContext,

@@ -1,0 +1,218 @@
+"""BullMQ's Lua scripts, as they are and made to run many times in one call.
+
+The Lua text is read from the installed `bullmq` package, where it lies as data files
+(`commands/NAME-KEYS.lua`); the package's Python code is not imported. Which KEYS and ARGV a script
+takes is in its head comment. `tests/queue/test_scripts.py` holds the hash of each file, so that an
+upgrade of the package cannot change one unseen.
+
+A script defines up to forty functions before it does anything, anew in each call, and Lua makes and
+collects an object for every one. Where a worker or a producer calls the same script for many jobs,
+the text is therefore rearranged: the functions first, then what is left as the body of one more
+function, which a loop calls once per job. What it does to the keys is the script's own doing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha1
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hiredis import pack_command
+from redis.exceptions import RedisError
+
+from mediascrape.errors import ConfigurationError
+
+#: The scripts this package calls, as `bullmq` names their files.
+SCRIPTS = (
+    "addDelayedJob-6", "addJobScheduler-11", "addLog-2", "addPrioritizedJob-9", "addStandardJob-9",
+    "changeDelay-4", "changePriority-7", "cleanJobsInSet-3", "drain-5", "extendLocks-1", "getCounts-1",
+    "getJobs-1", "getJobScheduler-1", "getMetrics-2", "getRateLimitTtl-2", "getStateV2-8",
+    "moveJobFromActiveToWait-9", "moveJobsToWait-8", "moveStalledJobsToWait-9", "moveToActive-11",
+    "moveToDelayed-11", "moveToFinished-14", "obliterate-2", "pause-7", "promote-9", "releaseLock-1",
+    "removeJob-2", "removeJobScheduler-3", "reprocessJob-9", "retryJob-11", "updateJobScheduler-12",
+    "updateProgress-3",
+)  # fmt: skip
+#: Those of them that are called for many jobs at once, with the positions of the KEYS that differ
+#: from job to job.
+BATCHED: Mapping[str, tuple[int, ...]] = {
+    "addDelayedJob-6": (),
+    "addPrioritizedJob-9": (),
+    "addStandardJob-9": (),
+    "moveToActive-11": (),
+    "moveToDelayed-11": (5,),
+    "moveToFinished-14": (12,),
+}
+#: Jobs in one call. More save little, and a call holds up the server's other clients (64: 4 ms).
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One Lua script. `sha` is SHA-1 because that is what EVALSHA takes."""
+
+    name: str
+    source: bytes
+    sha: str
+
+    @classmethod
+    def of(cls, name: str, source: bytes) -> Script:
+        return cls(name, source, sha1(source, usedforsecurity=False).hexdigest())
+
+
+@cache
+def load_scripts() -> Mapping[str, Script]:
+    """All scripts by name. Raises ConfigurationError when the `bullmq` package lacks one."""
+    spec = find_spec("bullmq")
+    if spec is None or spec.origin is None:
+        raise ConfigurationError("the Python package bullmq, which carries the queue's scripts, is missing")
+    folder = Path(spec.origin).parent / "commands"
+    scripts = {}
+    for name in SCRIPTS:
+        try:
+            source = (folder / f"{name}.lua").read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"the package bullmq has no script {name}: {error}") from error
+        scripts[name] = Script.of(name, source)
+    return scripts
+
+
+@cache
+def batch_scripts() -> Mapping[str, Script]:
+    """The scripts of `BATCHED` by name, rearranged to run many times in one call."""
+    scripts = load_scripts()
+    return {
+        name: Script.of(name, run_many(scripts[name].source.decode(), own).encode())
+        for name, own in BATCHED.items()
+    }
+
+
+@cache
+def scripts_by_sha() -> Mapping[str, Script]:
+    """All scripts, of both sorts, by the digest EVALSHA names them with."""
+    return {script.sha: script for script in (*load_scripts().values(), *batch_scripts().values())}
+
+
+def script_of(command: bytes) -> Script | None:
+    """The script that a packed EVALSHA command calls; None for other commands."""
+    start = command.find(b"\r\n$40\r\n", 0, 64)
+    if b"EVALSHA" not in command[:24] or start < 0:
+        return None
+    return scripts_by_sha().get(command[start + 7 : start + 47].decode())
+
+
+def command(*parts: str | bytes | float) -> bytes:
+    """A plain command, packed for the wire."""
+    packed: bytes = pack_command(parts)  # type: ignore[arg-type]  # the stub forgets long tuples
+    return packed
+
+
+# --- running one many times ---------------------------------------------------------------------
+
+#: BullMQ's build puts every function at the left margin, its `end` as well.
+_FUNCTION = re.compile(r"^local (?:function \w+|\w+ = function)\b.*?^end$\n?", re.DOTALL | re.MULTILINE)
+
+_MANY = """local rcall = redis.call
+{functions}
+local function once(KEYS, ARGV)
+{body}
+end
+local width, keys, replies, n = tonumber(ARGV[1]), {{unpack(KEYS)}}, {{}}, 0
+for first = 2, #ARGV, width do
+{own_keys}  local ok, reply = pcall(once, keys, {{unpack(ARGV, first + {own_count}, first + width - 1)}})
+  if not ok and type(reply) == "string" then
+    reply = {{err = reply}}
+  end
+  n = n + 1
+  replies[n] = reply or false
+end
+return replies
+"""
+
+
+def split_functions(source: str) -> tuple[list[str], str]:
+    """A script's functions, in their order, and what is left of it."""
+    return _FUNCTION.findall(source), _FUNCTION.sub("", source)
+
+
+def run_many(source: str, own_keys: Sequence[int]) -> str:
+    """A script that runs `source` once for each job.
+
+    KEYS are those of `source`; those at the positions `own_keys` stand for nothing. ARGV is the
+    number of values per job, then per job its own keys and the ARGV of `source`. The reply is the
+    list of replies. One that raises ends with its error in its place and hinders no other.
+    """
+    functions, body = split_functions(source)
+    return _MANY.format(
+        functions="".join(functions),
+        body=body,
+        own_keys="".join(f"  keys[{key}] = ARGV[first + {n}]\n" for n, key in enumerate(own_keys)),
+        own_count=len(own_keys),
+    )
+
+
+class Batch:
+    """One of `BATCHED` bound to a queue's keys. `width`: values per job, its own keys included."""
+
+    __slots__ = ("_head", "keys", "script")
+
+    def __init__(self, name: str, keys: Sequence[str], width: int) -> None:
+        self.script = batch_scripts()[name]
+        self.keys = tuple(keys)
+        self._head: tuple[str | int, ...] = ("EVALSHA", self.script.sha, len(keys), *keys, width)
+
+    def pack(self, values: Iterable[Sequence[str | bytes | float]]) -> bytes:
+        """The command that runs the script once for each of the `values`."""
+        return command(*self._head, *chain.from_iterable(values))
+
+
+class Call(NamedTuple):
+    """One job's run of a batched script."""
+
+    batch: Batch
+    values: tuple[str | bytes | int, ...]
+
+
+def pack_calls(calls: Sequence[Call | bytes]) -> tuple[list[bytes], list[int]]:
+    """Commands for the calls in their order, neighbours of one batch together, and how many calls
+    each command makes; 0 for one that was given packed."""
+    commands: list[bytes] = []
+    sizes: list[int] = []
+    start = 0
+    while start < len(calls):
+        first = calls[start]
+        if isinstance(first, bytes):
+            commands.append(first)
+            sizes.append(0)
+            start += 1
+            continue
+        end = start + 1
+        while end < len(calls) and end - start < BATCH and _batch_of(calls[end]) is first.batch:
+            end += 1
+        commands.append(first.batch.pack([call[1] for call in calls[start:end]]))  # type: ignore[misc]
+        sizes.append(end - start)
+        start = end
+    return commands, sizes
+
+
+def _batch_of(call: Call | bytes) -> Batch | None:
+    return None if isinstance(call, bytes) else call.batch
+
+
+def spread(replies: Iterable[Any], sizes: Iterable[int]) -> list[Any]:
+    """The calls' replies from those of `pack_calls`'s commands. Fewer replies give fewer; the
+    error of a command is that of all its calls."""
+    found: list[Any] = []
+    for reply, size in zip(replies, sizes, strict=False):
+        if not size:
+            found.append(reply)
+        elif isinstance(reply, RedisError):
+            found += [reply] * size
+        else:
+            found += reply
+    return found
