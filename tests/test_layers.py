@@ -14,7 +14,9 @@ PACKAGE = Path(mediascrape.__file__).parent
 
 BASE = frozenset({"settings", "errors"})
 PARTS = BASE | {"queue", "scrape", "store"}
-SERVICE = frozenset({"allocator", "service", "pipeline", "admission", "submission", "governor", "upkeep"})
+SERVICE = frozenset(
+    {"allocator", "service", "pipeline", "admission", "submission", "scheduling", "governor", "upkeep"}
+)
 #: part of the package -> the parts it may import besides itself
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
@@ -28,7 +30,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "submission": BASE | {"scrape"},
     "pipeline": PARTS,
     "upkeep": PARTS,
-    "service": PARTS | {"pipeline", "admission", "submission", "governor", "upkeep"},
+    "scheduling": PARTS | {"pipeline", "submission"},
+    "service": PARTS | {"pipeline", "admission", "submission", "scheduling", "governor", "upkeep"},
     "loadtest": PARTS | SERVICE,
     "web": PARTS | SERVICE,
     "cli": PARTS | SERVICE | {"web", "loadtest"},

@@ -30,6 +30,7 @@ from mediascrape.queue.job import Backoff, Deduplication, JobOptions, NewJob, Re
 from mediascrape.queue.queue import Queue
 from mediascrape.queue.slots import WorkerOptions
 from mediascrape.queue.worker import Worker
+from mediascrape.scheduling import PageSchedules
 from mediascrape.scrape.decoding import DecodingLimits
 from mediascrape.scrape.extract import ExtractOptions, ItemFilter
 from mediascrape.scrape.extraction import Extractor
@@ -62,6 +63,8 @@ class Mediascrape:
     """
 
     queue: Queue
+    #: Pages to be scraped again and again.
+    schedules: PageSchedules
     store: Store
     worker: Worker | None
     #: Present where a worker's concurrency is `auto`.
@@ -80,6 +83,7 @@ class Mediascrape:
         async with AsyncExitStack() as stack:
             self.queue_url = url = await open_queue_server(self.settings, stack)
             self.queue = await open_queue(self.settings, url, stack)
+            self.schedules = PageSchedules(self.queue, max_url_length=self.settings.max_url_length)
             self.store = await stack.enter_async_context(
                 open_store(self.settings.store_url, store_options(self.settings))
             )

@@ -128,6 +128,9 @@ async def test_it_ends_after_its_limit(queue: Queue, redis: Redis, until: Until)
     async with worker(redis, queue) as runs:
         await until(done)
     assert len(runs.ids) == 3
+    schedule = await queue.schedules.get("s")
+    assert schedule is not None
+    assert schedule.ended(now_ms())
 
 
 async def test_two_workers_make_no_run_twice(queue: Queue, redis: Redis, until: Until) -> None:

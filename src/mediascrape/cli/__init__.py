@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "monitor": ("monitor", "monitor_command", "Show the queue's counts, rates and failed jobs."),
     "jobs": ("jobs", "jobs_group", "List, show, retry, remove and clean jobs."),
     "queue": ("queue", "queue_group", "Pause, resume, drain and count the queue."),
+    "schedule": ("schedule", "schedule_group", "Scrape pages again and again: every hour, by cron."),
     "media": ("media", "media_group", "List and export what was found."),
     "store": ("store", "store_group", "Copy, prune and vacuum the database."),
     "loadtest": ("loadtest", "loadtest_command", "Put this machine under load and measure it."),

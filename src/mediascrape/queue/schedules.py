@@ -42,6 +42,14 @@ class Schedule:
     data: Any
     options: JobOptions
 
+    def ended(self, now: int) -> bool:
+        """Whether its last run has begun. It stays until it is removed, as with BullMQ."""
+        repeat = self.repeat
+        over = (repeat.limit is not None and self.runs >= repeat.limit) or (
+            repeat.end_ms is not None and now > repeat.end_ms
+        )
+        return over and self.next_ms < now
+
     @classmethod
     def from_wire(cls, schedule_id: str, flat: Sequence[str], score: str) -> Schedule:
         """Decode what getJobScheduler gives; tolerant, because the producer may be anyone."""
@@ -122,12 +130,24 @@ class Schedules:
         )
 
     async def get(self, schedule_id: str) -> Schedule | None:
-        return (await self._read([schedule_id]))[0]
+        return (await self.get_many([schedule_id]))[0]
+
+    async def get_many(self, ids: Sequence[str]) -> list[Schedule | None]:
+        """In the order of the ids."""
+        found: list[Schedule | None] = []
+        for start in range(0, len(ids), _CHUNK):
+            chunk = ids[start : start + _CHUNK]
+            replies = await self._run([self._scripts.get_job_scheduler(one) for one in chunk])
+            found += [
+                Schedule.from_wire(one, reply[0], reply[1]) if reply and reply[0] else None
+                for one, reply in zip(chunk, replies, strict=True)
+            ]
+        return found
 
     async def page(self, start: int = 0, limit: int = 50) -> list[Schedule]:
         """Schedules in the order of their next run."""
         ids = (await self._run([command("ZRANGE", self._keys.repeat, start, start + limit - 1)]))[0]
-        return [schedule for schedule in await self._read(ids) if schedule is not None]
+        return [schedule for schedule in await self.get_many(ids) if schedule is not None]
 
     async def count(self) -> int:
         return int((await self._run([command("ZCARD", self._keys.repeat)]))[0])
@@ -137,13 +157,6 @@ class Schedules:
         is none."""
         packed = self._scripts.remove_job_scheduler(schedule_id)
         return not (await self._run([packed], done=1))[0]
-
-    async def _read(self, ids: Sequence[str]) -> list[Schedule | None]:
-        replies = await self._run([self._scripts.get_job_scheduler(schedule_id) for schedule_id in ids])
-        return [
-            Schedule.from_wire(schedule_id, reply[0], reply[1]) if reply and reply[0] else None
-            for schedule_id, reply in zip(ids, replies, strict=True)
-        ]
 
 
 class ScheduleAdvancer:
