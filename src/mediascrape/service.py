@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import resource
+import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -16,6 +19,8 @@ from importlib import metadata
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
+
+import psutil
 
 from mediascrape.admission import HostAdmission, robots_fetcher
 from mediascrape.errors import ConfigurationError
@@ -27,6 +32,7 @@ from mediascrape.queue.connection import check_server, connect, queue_errors
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.groups import GroupGate
 from mediascrape.queue.job import Backoff, Deduplication, JobOptions, NewJob, Retention
+from mediascrape.queue.presence import Presences, WorkerPresence
 from mediascrape.queue.queue import Queue
 from mediascrape.queue.slots import WorkerOptions
 from mediascrape.queue.worker import Worker
@@ -90,6 +96,7 @@ class Mediascrape:
             if self._with_worker:
                 self.worker = await open_worker(self.settings, url, self.store, stack)
                 self.governor = await open_governor(self.settings, self.worker, stack)
+                open_presence(url, self.worker, self.governor, stack)
             self._exits = stack.pop_all()
         return self
 
@@ -301,6 +308,29 @@ async def open_governor(settings: Settings, worker: Worker, stack: AsyncExitStac
     return governor
 
 
+def open_presence(url: str, worker: Worker, governor: Governor | None, stack: AsyncExitStack) -> None:
+    """Lets dashboards on any machine see the worker until `stack` ends."""
+    client = connect(url)
+    stack.push_async_callback(client.aclose)
+    process, since = psutil.Process(), time.time()
+
+    def describe() -> WorkerPresence:
+        return WorkerPresence(
+            id=worker.id,
+            name=worker.options.worker_name or worker.id,
+            version=metadata.version("mediascrape"),
+            started_at=since,
+            in_flight=worker.running,
+            limit=worker.concurrency,
+            why=governor.why if governor is not None else "fixed",
+            memory=process.memory_info().rss,
+            completed=worker.counters.completed,
+            failed=worker.counters.failed,
+        )
+
+    run_beside(Presences(client, worker.keys).announce(describe), "presence", stack)
+
+
 def store_options(settings: Settings) -> StoreOptions:
     """How the store behaves."""
     return StoreOptions(connections=settings.database_connections)
@@ -346,6 +376,7 @@ def worker_options(settings: Settings) -> WorkerOptions:
         stalled_interval_ms=settings.stalled_interval_ms,
         max_stalled_count=settings.max_stalled_count,
         grace_s=settings.shutdown_grace_s,
+        worker_name=f"{socket.gethostname()}:{os.getpid()}",
         remove_on_complete=Retention(count=settings.keep_completed_count),
         remove_on_fail=Retention(count=settings.keep_failed_count, age_s=settings.keep_failed_age_s),
     )

@@ -15,6 +15,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mediascrape.queue.connection import connect
+from mediascrape.queue.groups import GroupGate
+from mediascrape.queue.presence import Presences
 from mediascrape.service import Mediascrape
 from mediascrape.web import ingest, openapi, problems
 from mediascrape.web.access import Gate, check_exposure
@@ -45,7 +47,9 @@ async def open_app(service: Mediascrape) -> AsyncIterator[WebApp]:
     """
     check_exposure(service.settings)
     redis = connect(service.queue_url)
-    live = Live(service)
+    keys = service.queue.keys
+    gate = GroupGate(redis, keys.base)
+    live = Live(service, Presences(redis, keys), gate)
     sampling = asyncio.create_task(live.run(), name="web-live")
     try:
         async with open_thumbnails(service.settings) as thumbnails:
@@ -54,6 +58,7 @@ async def open_app(service: Mediascrape) -> AsyncIterator[WebApp]:
         sampling.cancel()
         with suppress(asyncio.CancelledError):
             await sampling
+        await gate.close()
         await redis.aclose()
 
 

@@ -12,12 +12,14 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import psutil
 
 from mediascrape.errors import MediascrapeError
+from mediascrape.queue.groups import GroupGate, GroupStatus
+from mediascrape.queue.presence import Presences, WorkerPresence
 from mediascrape.queue.queue import STATES
 from mediascrape.service import Mediascrape
 from mediascrape.store import OK, MediaQuery, ScrapeQuery, StoredScrape, Totals
@@ -29,7 +31,7 @@ EVERY_S = 2.0
 KEPT = 1800
 #: Ended jobs looked at for one sample's durations.
 _RECENT = 200
-_SHOWN = 12
+_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +65,24 @@ class State:
     totals: Totals = field(default_factory=Totals)
     newest_media: int = 0
     recent: list[StoredScrape] = field(default_factory=list)
+    workers: list[WorkerPresence] = field(default_factory=list)
+    hosts: list[GroupStatus] = field(default_factory=list)
     error: str | None = None
 
 
 class Live:
     """Samples in the background from `run` on; `changed` wakes those who wait for the next look."""
 
-    def __init__(self, service: Mediascrape, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        service: Mediascrape,
+        presences: Presences,
+        gate: GroupGate,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._service = service
+        self._presences = presences
+        self._gate = gate
         self._clock = clock
         self._process = psutil.Process()
         self._looked_at: float | None = None
@@ -107,6 +119,8 @@ class Live:
             totals=totals,
             newest_media=newest[0].id if newest else 0,
             recent=recent[:_SHOWN],
+            workers=await self._presences.alive(),
+            hosts=await self._gate.snapshot(_SHOWN),
         )
         self._looked_at = now
         if since is None or now <= since:
@@ -161,6 +175,8 @@ class Live:
                 }
                 for one in state.recent
             ],
+            "workers": [asdict(one) for one in state.workers],
+            "hosts": [asdict(one) for one in state.hosts],
             "sample": self.samples[-1].row() if self.samples else None,
             "error": state.error,
         }  # fmt: skip

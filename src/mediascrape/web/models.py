@@ -177,6 +177,7 @@ class QueuedJob(Model):
     finished_at: Time | None
     due_at: Annotated[Time | None, Field(description="When a delayed job is tried.")]
     failed_reason: str | None
+    processed_by: Annotated[str | None, Field(description="The worker that claimed it last.")] = None
 
     @classmethod
     def of(cls, job: Job) -> QueuedJob:
@@ -232,6 +233,7 @@ def _job_fields(job: Job) -> dict[str, Any]:
         "finished_at": job.finished_on / 1000 if job.finished_on else None,
         "due_at": (job.timestamp + job.delay) / 1000 if job.state == "delayed" else None,
         "failed_reason": job.failed_reason,
+        "processed_by": job.processed_by,
     }
 
 
@@ -275,12 +277,35 @@ class Counts(Model):
 
 
 class WorkerState(Model):
-    """A process that works on the queue, as its connection tells."""
+    """A process that works on the queue, on whatever machine."""
 
     name: str
-    address: str
+    address: Annotated[str, Field(description="Empty where the server does not say.")]
     age_s: int
-    idle_s: int
+    in_flight: Annotated[int | None, Field(description="Null for a worker of another BullMQ library.")] = None
+    limit: Annotated[int | None, Field(description="Jobs it may have in flight.")] = None
+    why: Annotated[str | None, Field(description="What keeps the limit where it is.")] = None
+    memory: Annotated[int | None, Field(description="Resident bytes of its process.")] = None
+    completed: int | None = None
+    failed: int | None = None
+
+
+class HostWait(Model):
+    """A host whose turn jobs wait for. Times in milliseconds from now."""
+
+    host: Annotated[str, Field(validation_alias="group")]
+    why: Annotated[
+        str,
+        Field(
+            description="`slots`: as many requests as it may have; `gap`: too soon after the last one; "
+            "`refused`: it asked for a pause; `resting`: it failed too often; `probing`: one job tries "
+            "whether it is well again."
+        ),
+    ]
+    in_flight: Annotated[int, Field(validation_alias="held")]
+    paused_ms: int
+    line_ms: Annotated[int, Field(description="When the last one in line is due.")]
+    failures: Annotated[int, Field(description="In a row.")]
 
 
 class QueueState(Model):
@@ -290,6 +315,7 @@ class QueueState(Model):
     paused: bool
     counts: Counts
     workers: list[WorkerState]
+    hosts: Annotated[list[HostWait], Field(description="Hosts that keep jobs waiting.")]
 
 
 class Totals(Model):

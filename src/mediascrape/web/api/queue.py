@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+
 from fastapi import APIRouter
 
-from mediascrape.queue.queue import Queue
-from mediascrape.web.models import Counts, QueueState, WorkerState
-from mediascrape.web.parts import PartsOf
+from mediascrape.queue.presence import WorkerPresence
+from mediascrape.web.models import Counts, HostWait, QueueState, WorkerState
+from mediascrape.web.parts import Parts, PartsOf
 
 router = APIRouter(prefix="/api/queue", tags=["queue"])
 
 
-@router.get("", summary="Counts, workers, paused or not")
+@router.get("", summary="Counts, workers, waiting hosts, paused or not")
 async def get_queue(parts: PartsOf) -> QueueState:
-    return await read_queue(parts.media.queue)
+    return await read_queue(parts)
 
 
 @router.post("/pause", status_code=204, summary="Let no worker claim jobs")
@@ -27,20 +31,29 @@ async def resume(parts: PartsOf) -> None:
     await parts.media.queue.resume()
 
 
-async def read_queue(queue: Queue) -> QueueState:
+async def read_queue(parts: Parts) -> QueueState:
+    """The queue now; what workers and hosts say is at most one look of the sampler old."""
+    queue, state = parts.media.queue, parts.live.state
     return QueueState(
         name=queue.name,
         paused=await queue.is_paused(),
         counts=Counts.model_validate(await queue.counts()),
-        workers=[_worker(row) for row in await queue.workers()],
+        workers=workers_of(state.workers, await queue.workers(), time.time()),
+        hosts=[HostWait.model_validate(host) for host in state.hosts],
     )
 
 
-def _worker(row: dict[str, str]) -> WorkerState:
-    _, _, name = row.get("name", "").partition(":w:")
-    return WorkerState(
-        name=name or row.get("id", ""),
-        address=row.get("addr", ""),
-        age_s=int(row.get("age", 0)),
-        idle_s=int(row.get("idle", 0)),
-    )
+def workers_of(
+    present: Sequence[WorkerPresence], connections: Sequence[dict[str, str]], now: float
+) -> list[WorkerState]:
+    """Ours as they describe themselves, then those of other BullMQ libraries as their connections tell."""
+    connected = {row.get("name", "").partition(":w:")[2] or row.get("id", ""): row for row in connections}
+    workers = []
+    for one in present:
+        address = connected.pop(one.name, {}).get("addr", "")
+        facts = asdict(one) | {"address": address, "age_s": max(0, int(now - one.started_at))}
+        workers.append(WorkerState.model_validate(facts))
+    return workers + [
+        WorkerState(name=name, address=row.get("addr", ""), age_s=int(row.get("age", 0)))
+        for name, row in connected.items()
+    ]

@@ -29,7 +29,7 @@ async def dashboard(request: Request, parts: PartsOf) -> Response:
     jobs = await _jobs(parts, params)
     if is_fragment(request):
         return render(request, parts, "queue_jobs.html", **jobs)
-    queue = await read_queue(parts.media.queue)
+    queue = await read_queue(parts)
     return render(
         request, parts, "queue.html", queue=queue, states=STATES,
         counts=queue.counts.model_dump(by_alias=True), recent=parts.live.state.recent, **jobs,

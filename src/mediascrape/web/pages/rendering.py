@@ -128,9 +128,35 @@ def number(value: int) -> str:
     return f"{value:,}".replace(",", "\u202f")
 
 
+def megabytes(size: int) -> str:
+    return f"{number(round(size / 2**20))} MB"
+
+
+def span(seconds: int) -> str:
+    """About how long, in one unit."""
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{round(seconds / length)} {unit}"
+    return f"{seconds} s"
+
+
+#: Why jobs wait for a host, for people; queue.js has the same words.
+WHY = {
+    "slots": "as many requests as it may have",
+    "gap": "a pause between requests",
+    "refused": "it asked for a pause",
+    "resting": "it failed too often and rests",
+    "probing": "one job tries whether it is well",
+}
+
+
+def why(word: str) -> str:
+    return WHY.get(word, word)
+
+
 _environment.filters |= {
     "file_name": file_name, "linkable": linkable, "iso": iso, "utc": utc, "number": number,
-    "quoted": quote, "with_code": with_code,
+    "quoted": quote, "with_code": with_code, "megabytes": megabytes, "span": span, "why": why,
 }  # fmt: skip
 _environment.globals |= {"static": static_url, "query": query}
 _environment.globals["icons"] = _environment.get_template("icons.html").module

@@ -7,8 +7,10 @@ const CHARTS = {
   rate: { columns: [1, 2], labels: ["done", "failed"], colors: ["--accent", "--bad"], least: 1, unit: (v) => (Number.isInteger(v) ? count(v) : v.toFixed(v < 10 ? 1 : 0)) },
   duration: { columns: [3, 4], labels: ["median", "95th percentile"], colors: ["--accent", "--warn"], least: 100, unit: (v) => (v < 1000 ? `${Math.round(v)} ms` : `${(v / 1000).toFixed(1)} s`) },
   flight: { columns: [6, 7], labels: ["in flight", "limit"], colors: ["--accent", "--muted"], least: 4, unit: (v) => (Number.isInteger(v) ? count(v) : "") },
-  memory: { columns: [8], labels: ["resident"], colors: ["--accent"], least: 64 * MB, unit: (v) => `${Math.round(v / MB)} MB` },
+  memory: { columns: [8], labels: ["resident"], colors: ["--accent"], least: 64 * MB, unit: (v) => `${Math.round(v / MB)} MB`, steps: [16, 32, 64, 128, 256, 512, 1024, 2048, 4096].map((size) => size * MB) },
 };
+
+const clock = (at, step) => new Date(at * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: step < 60 ? "2-digit" : undefined, hourCycle: "h23" });
 
 const figures = [...document.querySelectorAll("[data-chart]")];
 let samples = [];
@@ -25,11 +27,11 @@ function draw() {
     const axis = { stroke: color("--muted"), grid: { stroke: color("--line"), width: 1 }, ticks: { show: false }, font: `12px ${style.fontFamily}` };
     const plot = new uPlot({
       width: figure.clientWidth || 300,
-      height: 190,
+      height: 170,
       cursor: { y: false },
       legend: { live: false },
       scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.15, chart.least)] } },
-      axes: [{ ...axis, space: 70 }, { ...axis, size: 62, values: (_, ticks) => ticks.map((tick) => chart.unit(tick)) }],
+      axes: [{ ...axis, space: 80, size: 30, values: (_, ticks, _index, _space, step) => ticks.map((tick) => clock(tick, step)) }, { ...axis, size: 62, incrs: chart.steps, values: (_, ticks) => ticks.map((tick) => chart.unit(tick)) }],
       series: [{ value: (_, at) => (at == null ? "" : new Date(at * 1000).toLocaleTimeString()) }, ...chart.columns.map((_, index) => ({
         label: chart.labels[index],
         stroke: color(chart.colors[index]),
@@ -50,7 +52,7 @@ const data = (chart) => [samples.map((row) => row[0]), ...chart.columns.map((col
 async function charts() {
   samples = await (await fetch("/queue/history")).json();
   draw();
-  new ResizeObserver(() => { for (const { plot, figure } of plots) plot.setSize({ width: figure.clientWidth, height: 190 }); }).observe(figures[0]);
+  new ResizeObserver(() => { for (const { plot, figure } of plots) plot.setSize({ width: figure.clientWidth, height: 170 }); }).observe(figures[0]);
   addEventListener("themechange", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
@@ -71,24 +73,63 @@ function update(state) {
     if (samples.length > 1800) samples.shift();
     for (const { plot, chart } of plots) plot.setData(data(chart));
   }
-  if (state.recent.length) document.getElementById("recent").replaceChildren(...state.recent.map(row));
+  if (state.recent.length) document.getElementById("recent").replaceChildren(...state.recent.map(endedRow));
+  fill("workers", state.workers.map(workerRow), [...document.querySelectorAll("#workers [data-foreign]")]);
+  fill("hosts", state.hosts.map(hostRow));
+  document.getElementById("hosts-table").hidden = !state.hosts.length;
   refresh(state.counts);
 }
 
-function row(one) {
+/** Rows of a table, and the sentence that stands there when it has none. */
+function fill(id, rows, kept = []) {
+  document.getElementById(id).replaceChildren(...rows, ...kept);
+  document.getElementById(`no-${id}`).hidden = rows.length + kept.length > 0;
+}
+
+/** Cells are text or elements, never markup. A class ends in `:unit` where narrow screens show one. */
+function row(cells, classes) {
   const tr = document.createElement("tr");
-  const cells = [document.createElement("a"), document.createElement("span"), one.found, one.duration_ms];
-  cells[0].href = `/jobs/${encodeURIComponent(one.job_id)}`;
-  cells[0].textContent = one.url;
-  cells[1].className = `chip ${one.outcome === "ok" ? "ok" : "failed"}`;
-  cells[1].textContent = one.outcome;
   cells.forEach((content, index) => {
     const td = document.createElement("td");
-    td.className = ["url", "", "num", "num"][index];
+    const [name, unit] = (classes[index] || "").split(":");
+    td.className = name;
+    if (unit) td.dataset.unit = unit;
     td.append(content);
     tr.append(td);
   });
   return tr;
+}
+function element(tag, text, className = "") {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  made.className = className;
+  return made;
+}
+
+function endedRow(one) {
+  const link = element("a", one.url);
+  link.href = `/jobs/${encodeURIComponent(one.job_id)}`;
+  const outcome = element("span", one.outcome, `chip ${one.outcome === "ok" ? "ok" : "failed"}`);
+  return row([link, outcome, one.found, `${count(one.duration_ms)} ms`], ["url", "", "num:media", "num"]);
+}
+function workerRow(one) {
+  const up = Math.max(0, Date.now() / 1000 - one.started_at);
+  const cells = [one.name, `${count(one.in_flight)} of ${count(one.limit)}`, element("span", one.why, "chip"), megabytes(one.memory), count(one.completed), span(up)];
+  return row(cells, ["url", "num:in flight", "", "num", "num:done", "num"]);
+}
+/** As `WHY` in rendering.py. */
+const WHY = {
+  slots: "as many requests as it may have", gap: "a pause between requests", refused: "it asked for a pause",
+  resting: "it failed too often and rests", probing: "one job tries whether it is well",
+};
+function hostRow(one) {
+  return row([one.group, WHY[one.why] || one.why, one.held, span(Math.max(one.paused_ms, one.line_ms) / 1000)], ["url", "", "num:in flight", "num"]);
+}
+const megabytes = (bytes) => `${count(Math.round(bytes / MB))} MB`;
+function span(seconds) {
+  const whole = Math.round(seconds);
+  if (whole < 120) return `${whole} s`;
+  return whole < 7200 ? `${Math.round(whole / 60)} min` : whole < 172800 ? `${Math.round(whole / 3600)} h` : `${Math.round(whole / 86400)} d`;
 }
 
 let shown = null;
@@ -131,6 +172,7 @@ document.addEventListener("click", (event) => {
   if (retry) act("Queued again", () => api("POST", `${job(retry)}/retry`));
   else if (remove) act("Removed", () => api("DELETE", job(remove)));
   else if (cancel) act("Cancelling", () => api("POST", `${job(cancel)}/cancel`));
+  else if ("retryAll" in button.dataset) act("Queued again", () => api("POST", "/api/jobs/retry", {}));
   else if (retryReason) act("Queued again", () => api("POST", "/api/jobs/retry", { reason: retryReason }));
   else if (button.id === "retry-selected") act("Queued again", () => api("POST", "/api/jobs/retry", { ids: selected() }));
   else if (button.id === "remove-selected") act("Removed", () => api("POST", "/api/jobs/remove", { ids: selected() }));
