@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from mediascrape.errors import InvalidScheduleError, JobDataError, JobStateError
 from mediascrape.queue.job import Backoff, Deduplication, Job, JobOptions, NewJob, Retention
+from mediascrape.queue.link import Link
 from mediascrape.queue.queue import Queue
 from mediascrape.queue.repeat import Repeat
 from mediascrape.queue.schedules import NewSchedule, ScheduleAdvancer
@@ -213,13 +214,14 @@ async def test_advancing_again_has_no_second_effect(queue: Queue, redis: Redis) 
     (job_id,) = await queue.schedules.upsert([every(86_400_000)])
     job = await queue.get_job(job_id)
     assert job is not None
-    link = queue._link
+    link = Link(redis)
     advancer = ScheduleAdvancer(link, queue.keys)
     added = await asyncio.gather(advancer.advance(job), advancer.advance(job), advancer.advance(job))
     assert sorted(id_ is None for id_ in added) == [False, True, True]
     schedule = await queue.schedules.get("s")
     assert schedule is not None
     assert (schedule.runs, f"repeat:s:{schedule.next_ms}") == (2, next(id_ for id_ in added if id_))
+    await link.aclose()
 
 
 async def test_the_template_s_options_stay_over_the_runs(queue: Queue, redis: Redis, until: Until) -> None:

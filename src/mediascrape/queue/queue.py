@@ -18,6 +18,7 @@ from mediascrape.queue.link import Link, LinkLostError
 from mediascrape.queue.lua import command
 from mediascrape.queue.schedules import Schedules
 from mediascrape.queue.scripts import QueueScripts
+from mediascrape.queue.sharing import SharedLink
 from mediascrape.queue.wire import encode_json, now_ms
 
 State = Literal["waiting", "active", "prioritized", "delayed", "completed", "failed", "waiting-children"]
@@ -59,7 +60,7 @@ class Queue:
         self.keys = QueueKeys(name, prefix)
         self.defaults = defaults or JobOptions()
         self._scripts = QueueScripts(self.keys)
-        self._link = Link(redis)
+        self._link = SharedLink(Link(redis))
         self._patience_s = patience_s
         self._meta = {"opts.maxLenEvents": str(max_events), "version": version}
         self._adder = Adder(Link(redis), self.keys, patience_s=patience_s)

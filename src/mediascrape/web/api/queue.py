@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -34,11 +35,12 @@ async def resume(parts: PartsOf) -> None:
 async def read_queue(parts: Parts) -> QueueState:
     """The queue now; what workers and hosts say is at most one look of the sampler old."""
     queue, state = parts.media.queue, parts.live.state
+    paused, counts, workers = await asyncio.gather(queue.is_paused(), queue.counts(), queue.workers())
     return QueueState(
         name=queue.name,
-        paused=await queue.is_paused(),
-        counts=Counts.model_validate(await queue.counts()),
-        workers=workers_of(state.workers, await queue.workers(), time.time()),
+        paused=paused,
+        counts=Counts.model_validate(counts),
+        workers=workers_of(state.workers, workers, time.time()),
         hosts=[HostWait.model_validate(host) for host in state.hosts],
     )
 
