@@ -30,6 +30,7 @@ async def test_one_worker_forgets_what_is_old(tmp_path: Path) -> None:
         assert await Upkeep(store, turns, 0, lambda: 9 * DAY).turn() == 0
         assert await Upkeep(store, turns, 2 * DAY, lambda: 4.5 * DAY).turn() == 2
         assert await Upkeep(store, turns, 1, lambda: 9 * DAY).turn() == 0, "one turn of all workers"
+        await turns.aclose()
         await client.aclose()
         assert sorted(await store.scrapes_for(["1", "2", "3", "4"])) == ["3", "4"]
         assert (await store.totals()).pages == 4

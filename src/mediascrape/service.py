@@ -21,6 +21,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 import psutil
+from redis.asyncio import Redis
 
 from mediascrape.admission import HostAdmission, robots_fetcher
 from mediascrape.errors import ConfigurationError
@@ -244,7 +245,7 @@ async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncEx
     stack.push_async_callback(gate.close)
     robots = None
     if settings.robots:
-        robots = Robots(robots_fetcher(fetcher), SharedCache(client, base, "robots"))
+        robots = Robots(robots_fetcher(fetcher), open_cache(client, base, "robots", stack))
         stack.push_async_callback(robots.close)
     policy = HostPolicy(settings.host_concurrency, settings.host_delay_ms / 1000)
     extractor = Extractor(ExtractOptions(deep=settings.deep), item_filter(settings))
@@ -261,9 +262,16 @@ async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncEx
         prefix=settings.queue_prefix,
         record_failure=pipeline.record_failure,
     )
-    upkeep = Upkeep(store, SharedCache(client, base, "upkeep"), settings.keep_scrapes_age_s)
+    upkeep = Upkeep(store, open_cache(client, base, "upkeep", stack), settings.keep_scrapes_age_s)
     run_beside(upkeep.run(), "upkeep", stack)
     return await stack.enter_async_context(worker)
+
+
+def open_cache(client: Redis, base: str, name: str, stack: AsyncExitStack) -> SharedCache:
+    """A cache that all workers share, closed when `stack` ends."""
+    cache = SharedCache(client, base, name)
+    stack.push_async_callback(cache.aclose)
+    return cache
 
 
 def run_beside(loop: Coroutine[Any, Any, None], name: str, stack: AsyncExitStack) -> None:

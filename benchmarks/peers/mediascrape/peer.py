@@ -24,7 +24,6 @@ from mediascrape.settings import Settings
 SETTINGS = Settings.load(
     data_dir=Path(os.environ["BENCH_DIR"]),
     concurrency=CONCURRENCY,
-    job_timeout_ms=60_000,  # as the other peers
     allow_networks=("127.0.0.0/8",),
     log_level="error",
 )

@@ -2,38 +2,68 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mediascrape.errors import QueueUnavailableError
+from mediascrape.queue.link import Link
+from mediascrape.queue.scripts import command
 
 
 class SharedCache:
     """Texts by key under `{base}ms:{name}:`; `base` is the queue's key prefix with its trailing colon.
 
-    Every method raises QueueUnavailableError when the server is out of reach.
+    What is asked while a round trip is under way goes into the next one, over one connection, so that
+    hundreds of hosts may be met at once. Every method raises QueueUnavailableError when the server is out
+    of reach. `aclose` must be called at the end.
     """
 
     def __init__(self, redis: Redis, base: str, name: str) -> None:
-        self._redis = redis
+        self._link = Link(redis)
         self._prefix = f"{base}ms:{name}:"
+        self._asked: list[tuple[bytes, asyncio.Future[Any]]] = []
+        self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> str | None:
-        try:
-            value = await self._redis.get(self._prefix + key)
-        except (RedisError, OSError) as error:
-            raise QueueUnavailableError(str(error)) from error
-        return value.decode() if isinstance(value, bytes) else value
+        reply: str | None = await self._call("GET", self._prefix + key)
+        return reply
 
     async def put(self, key: str, value: str, ttl_ms: int) -> None:
-        try:
-            await self._redis.set(self._prefix + key, value, px=max(1, ttl_ms))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailableError(str(error)) from error
+        await self._call("SET", self._prefix + key, value, "PX", max(1, ttl_ms))
 
     async def claim(self, key: str, ttl_ms: int) -> bool:
         """True for the one caller, of all workers, who finds `key` unset and so sets it."""
-        try:
-            return bool(await self._redis.set(self._prefix + key, "", px=max(1, ttl_ms), nx=True))
-        except (RedisError, OSError) as error:
-            raise QueueUnavailableError(str(error)) from error
+        reply = await self._call("SET", self._prefix + key, "", "PX", max(1, ttl_ms), "NX")
+        return reply is not None
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._link.aclose()
+
+    async def _call(self, *parts: str | int) -> Any:
+        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked.append((command(*parts), reply))
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run(), name="shared-cache")
+        return await reply
+
+    async def _run(self) -> None:
+        while self._asked:
+            asked, self._asked = self._asked, []
+            replies: list[Any]
+            try:
+                replies = await self._link.execute([packed for packed, _ in asked])
+            except (QueueUnavailableError, RedisError, OSError) as error:
+                replies = [error] * len(asked)
+            for (_, waiting), reply in zip(asked, replies, strict=True):
+                if waiting.done():
+                    continue  # who asked was cancelled
+                if isinstance(reply, Exception):
+                    waiting.set_exception(QueueUnavailableError(str(reply)))
+                else:
+                    waiting.set_result(reply)
