@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from mediascrape.errors import QueueUnavailableError
 from mediascrape.queue.link import Link
-from mediascrape.queue.scripts import command
+from mediascrape.queue.lua import command
 
 
 class SharedCache:
