@@ -23,7 +23,7 @@ from redis.asyncio import Redis
 
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
-from mediascrape.queue.job import Backoff, Deduplication, Job, JobOptions, NewJob, Retention
+from mediascrape.queue.job import Backoff, Job, JobOptions, NewJob, Retention
 from mediascrape.queue.queue import Queue
 from mediascrape.queue.slots import JobContext, WorkerOptions
 from mediascrape.queue.worker import Worker
@@ -78,13 +78,8 @@ def new_jobs(count: int, start: int = 0) -> list[NewJob]:
         NewJob(
             "scrape-page",
             {"url": f"https://host{n % 100}.example.org/gallery/page-{n}.html", "batch": "b" * 32},
-            JobOptions(
-                attempts=OPTIONS.attempts,
-                backoff=OPTIONS.backoff,
-                remove_on_complete=OPTIONS.remove_on_complete,
-                remove_on_fail=OPTIONS.remove_on_fail,
-                deduplication=Deduplication(f"url-digest-{n:012d}"),
-            ),
+            OPTIONS,
+            f"url-digest-{n:012d}",
         )
         for n in range(start, start + count)
     ]

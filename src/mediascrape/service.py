@@ -32,7 +32,7 @@ from mediascrape.queue.cache import SharedCache
 from mediascrape.queue.connection import check_server, connect, queue_errors
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.groups import GroupGate
-from mediascrape.queue.job import Backoff, Deduplication, JobOptions, NewJob, Retention
+from mediascrape.queue.job import Backoff, JobOptions, NewJob, Retention
 from mediascrape.queue.presence import Presences, WorkerPresence
 from mediascrape.queue.queue import Queue
 from mediascrape.queue.slots import WorkerOptions
@@ -194,8 +194,7 @@ class Mediascrape:
 
 
 def _new_job(url: str, batch_id: str, options: JobOptions) -> NewJob:
-    options = replace(options, deduplication=Deduplication(deduplication_id(url)))
-    return NewJob(JOB_NAME, ScrapeTask(url, batch_id).to_data(), options)
+    return NewJob(JOB_NAME, ScrapeTask(url, batch_id).to_data(), options, deduplication_id(url))
 
 
 # --- the parts --------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from mediascrape.queue.job import (
     Deduplication,
     Job,
     JobOptions,
+    NewJob,
     Retention,
     backoff_delay,
 )
+from mediascrape.queue.keys import QueueKeys
+from mediascrape.queue.scripts import QueueScripts
 
 BACKOFFS = st.builds(
     Backoff, st.sampled_from(["fixed", "exponential"]), st.integers(0, 10**6), st.floats(0, 1)
@@ -42,13 +46,24 @@ def test_options_come_back_as_they_were(options: JobOptions) -> None:
     assert JobOptions.from_wire(options.to_wire()) == options
 
 
-@given(OPTIONS, st.none() | st.text(min_size=1))
-def test_packed_options_say_what_the_map_says(options: JobOptions, deduplication: str | None) -> None:
-    from dataclasses import replace
-
-    if deduplication is not None:
-        options = replace(options, deduplication=Deduplication(deduplication, 5, replace=True))
-    assert unpackb(options.packed()) == options.to_wire()
+@given(OPTIONS, st.none() | st.text(min_size=1), st.booleans())
+def test_packed_options_say_what_the_map_says(
+    options: JobOptions, deduplication: str | None, of_the_job: bool
+) -> None:
+    scripts = QueueScripts(QueueKeys("q"))
+    for _ in range(2):  # the second time as packed before
+        new, expected = NewJob("name", None), options.to_wire()
+        if deduplication is not None and of_the_job:
+            new, expected = (
+                NewJob("name", None, None, deduplication),
+                {**expected, "de": {"id": deduplication}},
+            )
+        elif deduplication is not None:
+            options = replace(options, deduplication=Deduplication(deduplication, 5, replace=True))
+            expected = options.to_wire()
+        head, _, packed = scripts.add_job("id", new, "{}", options, 1).values
+        assert unpackb(packed) == expected
+        assert unpackb(head)[-1] == (None if deduplication is None else f"bull:q:de:{deduplication}")
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
-from mediascrape.queue.job import Deduplication, JobOptions, Retention
+from mediascrape.queue.job import Deduplication, JobOptions, NewJob, Retention
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link
 from mediascrape.queue.lua import (
@@ -29,6 +29,7 @@ from mediascrape.queue.lua import (
 from mediascrape.queue.scripts import ClaimOptions, Delay, Finish, QueueScripts
 
 CLAIM = ClaimOptions(30_000)
+NEW = NewJob("name", None)
 
 
 @pytest.fixture
@@ -150,9 +151,9 @@ async def live(redis: Redis, link: Link, *, batched: bool) -> tuple[list[Any], d
 
     for pick in range(len(ADDS)):
         await run([
-            scripts.add_job(f"j{pick}-{n}", "name", '{"n":1}', ADDS[pick], 1000 + n) for n in range(4)
+            scripts.add_job(f"j{pick}-{n}", NEW, '{"n":1}', ADDS[pick], 1000 + n) for n in range(4)
         ])  # fmt: skip
-    await run([scripts.add_job("j0-0", "name", "{}", ADDS[0], 1)])  # an id that is taken
+    await run([scripts.add_job("j0-0", NEW, "{}", ADDS[0], 1)])  # an id that is taken
     tokens = [f"t{n}" for n in range(20)]
     claims = [scripts.move_to_active(5000, scripts.claim_options(token, CLAIM)) for token in tokens[:6]]
     held = [(str(reply[1]), token) for reply, token in zip(await run(claims), tokens, strict=False)]
@@ -191,7 +192,7 @@ async def test_many_runs_in_one_call_leave_what_single_calls_leave(redis: Redis,
 
 async def test_one_that_raises_hinders_no_other(redis: Redis, link: Link) -> None:
     scripts = QueueScripts(QueueKeys("q"))
-    adds = [scripts.add_job(f"j{n}", "name", "{}", JobOptions(), 1) for n in range(3)]
+    adds = [scripts.add_job(f"j{n}", NEW, "{}", JobOptions(), 1) for n in range(3)]
     adds[1] = Call(adds[1].batch, (b"no msgpack \xc1", "{}", b""))
     replies = await link.run(adds)
     assert replies[0::2] == ["j0", "j2"]
@@ -202,6 +203,6 @@ async def test_one_that_raises_hinders_no_other(redis: Redis, link: Link) -> Non
 async def test_an_error_of_a_command_inside_is_told(redis: Redis, link: Link) -> None:
     await redis.set("bull:q:wait", "not a list")
     scripts = QueueScripts(QueueKeys("q"))
-    replies = await link.run([scripts.add_job(f"j{n}", "name", "{}", JobOptions(), 1) for n in range(2)])
+    replies = await link.run([scripts.add_job(f"j{n}", NEW, "{}", JobOptions(), 1) for n in range(2)])
     assert [type(reply) for reply in replies] == [ResponseError] * 2
     assert "WRONGTYPE" in str(replies[0])

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 import pytest
 
-from mediascrape.queue.job import JobOptions
+from mediascrape.queue.job import JobOptions, NewJob
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.lua import SCRIPTS, command, load_scripts, pack_calls, script_of
 from mediascrape.queue.scripts import QueueScripts
@@ -59,7 +59,9 @@ def test_the_script_is_the_one_our_call_was_written_for(name: str) -> None:
 
 
 def test_a_command_names_its_script() -> None:
-    commands, _ = pack_calls([QueueScripts(QueueKeys("q")).add_job("id", "name", "{}", JobOptions(), 1)])
+    commands, _ = pack_calls(
+        [QueueScripts(QueueKeys("q")).add_job("id", NewJob("name", None), "{}", JobOptions(), 1)]
+    )
     script = script_of(commands[0])
     assert script is not None
     assert script.name == "addStandardJob-9"
@@ -76,4 +78,7 @@ def test_a_command_names_its_script() -> None:
     ],
 )
 def test_options_choose_the_script_that_adds(options: JobOptions, name: str) -> None:
-    assert QueueScripts(QueueKeys("q")).add_job("id", "name", "{}", options, 1).batch.script.name == name
+    assert (
+        QueueScripts(QueueKeys("q")).add_job("id", NewJob("name", None), "{}", options, 1).batch.script.name
+        == name
+    )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,8 @@ from mediascrape.queue.lua import Call, batch_scripts, command, pack_calls, spre
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
-_RANDOM_BITS = 40
+#: The counter's lower half, of which an id's last two pairs are made.
+_LOW_BITS = 20
 #: Adds in one MULTI/EXEC: long enough to share a round trip, short enough not to hold up the
 #: server's other clients (about 10 ms).
 BATCH = 256
@@ -36,22 +37,29 @@ class JobIds:
     """Ids that sort by time: `j`, 10 characters of milliseconds, 8 of a counter that starts at
     random in every millisecond. The letter keeps BullMQ from taking one for an integer."""
 
-    __slots__ = ("_last_ms", "_low", "_time")
+    __slots__ = ("_head", "_last_ms", "_low", "_random")
 
-    def __init__(self) -> None:
+    def __init__(self, random_bits: Callable[[int], int] = secrets.randbits) -> None:
+        self._random = random_bits
         self._last_ms = -1
         self._low = 0
-        self._time = ""
+        self._head = ""
 
     def next(self, now_ms: int) -> str:
         """Ids of one object never repeat and never sort backwards, also when the clock does."""
         if now_ms > self._last_ms:
-            self._last_ms = now_ms
-            self._low = secrets.randbits(_RANDOM_BITS - 1)
-            self._time = "j" + _base32(now_ms, 5)
+            self._start(now_ms)
         else:
             self._low += 1
-        return self._time + _base32(self._low, 4)
+            if self._low >> _LOW_BITS:
+                self._start(self._last_ms + 1)
+        low = self._low
+        return self._head + _PAIRS[low >> 10] + _PAIRS[low & 1023]
+
+    def _start(self, ms: int) -> None:
+        self._last_ms = ms
+        self._head = "j" + _base32(ms, 5) + _base32(self._random(_LOW_BITS), 2)
+        self._low = self._random(_LOW_BITS - 1)
 
 
 def _base32(value: int, pairs: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from heapq import heappop, heappush
 from itertools import count
@@ -70,8 +71,10 @@ class Attempts:
         self._timeout_s = None if timeout_ms is None else timeout_ms / 1000
         self._timeout_ms = timeout_ms
         self._cancel_grace_s = cancel_grace_s
-        #: A heap of (when to look, a number apart from all others, generation, slot).
-        self._deadlines: list[tuple[float, int, int, Slot]] = []
+        #: (when to look, generation, slot) of each attempt's start: in order, as all have one limit.
+        self._deadlines: deque[_Deadline] = deque()
+        #: A heap of those whose clock was found to have been stopped.
+        self._extended: list[tuple[float, int, _Deadline]] = []
         self._numbers = count()
         self._timer: asyncio.TimerHandle | None = None
         #: Set when the worker closes: jobs that still arrive are handed back unrun.
@@ -115,7 +118,7 @@ class Attempts:
         slot.clock = AttemptClock()
         slot.task = loop.create_task(self._attempt(slot, job, slot.generation))
         if self._timeout_s is not None:
-            self._look_at(slot, now + self._timeout_s)
+            self._deadlines.append((now + self._timeout_s, slot.generation, slot))
             if self._timer is None:
                 self._arm(loop)
 
@@ -143,6 +146,7 @@ class Attempts:
             self._timer.cancel()
             self._timer = None
         self._deadlines.clear()
+        self._extended.clear()
 
     async def _attempt(self, slot: Slot, job: Job, generation: int) -> None:
         try:
@@ -189,38 +193,44 @@ class Attempts:
 
     # --- deadlines ----------------------------------------------------------------------------
 
-    def _look_at(self, slot: Slot, when: float) -> None:
-        heappush(self._deadlines, (when, next(self._numbers), slot.generation, slot))
-
     def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = loop.call_at(max(self._deadlines[0][0], loop.time() + _SWEEP_S), self._sweep)
+        heads = [waiting[0][0] for waiting in (self._deadlines, self._extended) if waiting]
+        self._timer = loop.call_at(max(min(heads), loop.time() + _SWEEP_S), self._sweep)
 
     def _sweep(self) -> None:
         """Cancel what is overdue; look again later at what has stopped its clock meanwhile; forget,
         without cost to anyone, what has ended."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        deadlines = self._deadlines
         self._timer = None
+        overdue: list[_Deadline] = []
+        deadlines, extended = self._deadlines, self._extended
         while deadlines and (deadlines[0][0] <= now or not _runs(deadlines[0])):
-            overdue = heappop(deadlines)
-            if _runs(overdue):
-                self._judge_time(overdue[3], now)
-        if deadlines:
+            overdue.append(deadlines.popleft())
+        while extended and (extended[0][0] <= now or not _runs(extended[0][2])):
+            overdue.append(heappop(extended)[2])
+        for deadline in overdue:
+            if _runs(deadline):
+                self._judge_time(deadline[2], now)
+        if deadlines or extended:
             self._arm(loop)
 
     def _judge_time(self, slot: Slot, now: float) -> None:
         assert self._timeout_s is not None
         left = self._timeout_s - slot.clock.used_s()
         if left > 0:
-            self._look_at(slot, now + max(left, _SWEEP_S))
+            when = now + max(left, _SWEEP_S)
+            heappush(self._extended, (when, next(self._numbers), (when, slot.generation, slot)))
             return
         self._counters.timed_out += 1
         self.cancel(slot, AttemptTimeoutError(f"the attempt took longer than {self._timeout_ms} ms"))
 
 
-def _runs(deadline: tuple[float, int, int, Slot]) -> bool:
-    _, _, generation, slot = deadline
+_Deadline = tuple[float, int, Slot]
+
+
+def _runs(deadline: _Deadline) -> bool:
+    _, generation, slot = deadline
     return slot.generation == generation and slot.task is not None
 
 

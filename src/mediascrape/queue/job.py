@@ -15,7 +15,7 @@ from typing import Any, Self
 import orjson
 
 from mediascrape.errors import JobDataError
-from mediascrape.queue.wire import PackedMap, decode_json, json_or_text, pack, to_int
+from mediascrape.queue.wire import decode_json, json_or_text, to_int
 
 #: Bits of a priority that the score of the `prioritized` set has room for.
 MAX_PRIORITY = 2**21 - 1
@@ -207,42 +207,11 @@ class JobOptions:
             wire["stackTraceLimit"] = self.stack_trace_limit
         return wire
 
-    def packed(self) -> bytes:
-        """`to_wire` as MessagePack. Jobs of one call mostly differ in their deduplication id
-        alone, so the rest is packed once."""
-        deduplication = self.deduplication
-        if self.other:
-            return pack(self.to_wire())
-        shared = _packed_without_deduplication(
-            self.attempts, self.backoff, self.delay_ms, self.priority, self.lifo, self.remove_on_complete,
-            self.remove_on_fail, self.keep_logs, self.stack_trace_limit,
-        )  # fmt: skip
-        if deduplication is None:
-            return shared.bytes_with()
-        return shared.bytes_with(_PACKED_DE + pack(deduplication.to_wire()), 1)
-
 
 _KNOWN = frozenset({
     "attempts", "backoff", "delay", "priority", "lifo", "removeOnComplete", "removeOnFail", "jobId", "de",
     "timestamp", "kl", "stackTraceLimit",
 })  # fmt: skip
-
-
-_PACKED_DE = pack("de")
-
-
-@lru_cache(maxsize=256)
-def _packed_without_deduplication(
-    attempts: int, backoff: Backoff | None, delay_ms: int, priority: int, lifo: bool,
-    remove_on_complete: Retention | None, remove_on_fail: Retention | None,
-    keep_logs: int | None, stack_trace_limit: int | None,
-) -> PackedMap:  # fmt: skip
-    options = JobOptions(
-        attempts=attempts, backoff=backoff, delay_ms=delay_ms, priority=priority, lifo=lifo,
-        remove_on_complete=remove_on_complete, remove_on_fail=remove_on_fail,
-        keep_logs=keep_logs, stack_trace_limit=stack_trace_limit,
-    )  # fmt: skip
-    return PackedMap(options.to_wire())
 
 
 @lru_cache(maxsize=256)
@@ -256,11 +225,16 @@ _NO_OPTIONS = JobOptions()
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to be added; `options` None takes the queue's defaults."""
+    """A job to be added; `options` None takes the queue's defaults.
+
+    deduplication_id: as `Deduplication(id)` in the options. Jobs that differ in nothing else share
+    one options object, which is then packed once.
+    """
 
     name: str
     data: Any
     options: JobOptions | None = None
+    deduplication_id: str | None = None
 
 
 @dataclass(slots=True)

@@ -120,9 +120,11 @@ class Queue:
             raise JobDataError(f"a job's data must be JSON: {error}") from None
         job_id = options.job_id or self._ids.next(now)
         timestamp = now if options.timestamp is None else options.timestamp
-        call = self._scripts.add_job(job_id, job.name, data, options, timestamp)
-        deduplication = options.deduplication
-        return self._adder.submit(job_id, call, deduplication.id if deduplication else None)
+        call = self._scripts.add_job(job_id, job, data, options, timestamp)
+        deduplication_id = job.deduplication_id
+        if deduplication_id is None and options.deduplication is not None:
+            deduplication_id = options.deduplication.id
+        return self._adder.submit(job_id, call, deduplication_id)
 
     # --- reading ----------------------------------------------------------------------------
 

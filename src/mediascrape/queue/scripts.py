@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from mediascrape.queue.job import JobOptions, Retention
+from mediascrape.queue.job import JobOptions, NewJob, Retention
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.lua import Batch, Call, command, load_scripts
 from mediascrape.queue.wire import PackedMap, pack
@@ -41,6 +41,7 @@ class QueueScripts:
     def __init__(self, keys: QueueKeys) -> None:
         scripts = load_scripts()
         self.keys = k = keys
+        self._last_options: tuple[JobOptions | None, PackedMap] = (None, PackedMap({}))
         self._sha = {name.partition("-")[0]: script.sha for name, script in scripts.items()}
         self._keys_of = {name.partition("-")[0]: int(name.partition("-")[2]) for name in scripts}
         self._add_standard = Batch(
@@ -78,14 +79,22 @@ class QueueScripts:
 
     # --- producers -------------------------------------------------------------------------
 
-    def add_job(self, job_id: str, name: str, data: str, options: JobOptions, timestamp: int) -> Call:
-        """`data` is JSON. The reply is the id, or another job's id when the deduplication id is
-        taken, or a negative code."""
+    def add_job(self, job_id: str, new: NewJob, data: str, options: JobOptions, timestamp: int) -> Call:
+        """`data` is JSON. `new` gives name and deduplication id. The reply is the id, or another
+        job's id when the deduplication id is taken, or a negative code."""
         k = self.keys
-        deduplication = options.deduplication
+        deduplication_id = new.deduplication_id
+        packed = self._packed_options(options)
+        if deduplication_id is not None:
+            opts = packed.bytes_with(_PACKED_DE_ID + pack(deduplication_id), 1)
+        elif options.deduplication is not None:
+            deduplication_id = options.deduplication.id
+            opts = packed.bytes_with(_PACKED_DE + pack(options.deduplication.to_wire()), 1)
+        else:
+            opts = packed.bytes_with()
         head = pack([
-            k.base, job_id, name, timestamp, None, None, None, None,
-            k.deduplication(deduplication.id) if deduplication else None,
+            k.base, job_id, new.name, timestamp, None, None, None, None,
+            None if deduplication_id is None else k.deduplication(deduplication_id),
         ])  # fmt: skip
         if options.delay_ms:
             batch = self._add_delayed
@@ -93,7 +102,15 @@ class QueueScripts:
             batch = self._add_prioritized
         else:
             batch = self._add_standard
-        return Call(batch, (head, data, options.packed()))
+        return Call(batch, (head, data, opts))
+
+    def _packed_options(self, options: JobOptions) -> PackedMap:
+        """All but the deduplication, as the last caller's if it is the same object."""
+        if options is not self._last_options[0]:
+            wire = options.to_wire()
+            wire.pop("de", None)
+            self._last_options = (options, PackedMap(wire))
+        return self._last_options[1]
 
     # --- workers ----------------------------------------------------------------------------
 
@@ -274,6 +291,9 @@ class QueueScripts:
 #: By `failed`: target set, property of the job.
 _OUTCOMES = (("completed", "returnvalue"), ("failed", "failedReason"))
 _PACKED_TOKEN = pack("token")
+_PACKED_DE = pack("de")
+#: A map of one pair, whose value is to follow.
+_PACKED_DE_ID = _PACKED_DE + b"\x81" + pack("id")
 
 
 @lru_cache(maxsize=256)
