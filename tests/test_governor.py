@@ -7,11 +7,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediascrape.governor import Governor, GovernorOptions, LoopLoad, MemoryGauge, Sample, govern
+from mediascrape.queue.embedded import EmbeddedValkey
+from mediascrape.service import companions
+from mediascrape.settings import Settings
 
 # --- a machine made of arithmetic ------------------------------------------------------------
 
@@ -253,6 +257,16 @@ def test_a_bound_of_the_operators_counts_companions_too(tmp_path: Path) -> None:
     both = MemoryGauge(MIB, lambda: [1, 2**30], root=tmp_path).read()  # the second is no process
     assert both.used > alone.used - 10 * MIB
     assert both.share > 1
+
+
+async def test_the_embedded_server_is_a_companion(tmp_path: Path) -> None:
+    settings = Settings.load(data_dir=tmp_path)
+    assert companions(settings) == []
+    async with EmbeddedValkey(tmp_path):
+        (pid,) = companions(settings)
+        assert "valkey" in psutil.Process(pid).name()
+    assert companions(settings) == []
+    assert companions(Settings.load(data_dir=tmp_path, redis_url="redis://elsewhere:6379")) == []
 
 
 # --- the loop --------------------------------------------------------------------------------

@@ -12,8 +12,9 @@ ends the growth is the processor, the event loop falling behind, or memory, and 
 * Neither, and the limit is what holds jobs back: twice as many; in small steps near where it went
   wrong the last time.
 
-However idle the processor is now, all jobs in flight may get their answers at the same moment. So
-there are never more of them than it can serve within `burst_s`.
+However idle the processor is now, all jobs in flight may get their answers at the same moment. What
+waits for the processor then is held back by its hosts, who have patience for half a minute or so. So there
+are never more of them than it can serve within `burst_s`, and fewer until their cost is known.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ class GovernorOptions:
     busy_grow, busy_shrink: shares of one core's time below which the limit may grow and above which it
     shrinks. lag_shrink_s: lateness of the event loop that counts as busy.
     memory_grow, memory_shrink, memory_critical: shares of the memory there is.
-    burst_s: processor time that all jobs in flight together may need; keep it well below a job's
-    time-out. cost_guess_s: processor time of one job until it is known.
+    burst_s: processor time that all jobs in flight together may need; blind_burst_s: the same while what
+    one needs is but guessed, cost_guess_s.
     forget_s: a limit that went wrong is tried again after so long.
     """
 
@@ -58,7 +59,8 @@ class GovernorOptions:
     memory_grow: float = 0.7
     memory_shrink: float = 0.8
     memory_critical: float = 0.92
-    burst_s: float = 4.0
+    burst_s: float = 15.0
+    blind_burst_s: float = 4.0
     cost_guess_s: float = 0.0015
     forget_s: float = 30.0
 
@@ -169,7 +171,9 @@ class Governor:
 
     def _burst(self) -> float:
         """So many jobs the processor can serve when all their answers come at once."""
-        return max(self.options.few, self.options.burst_s / max(self._cost_s, 1e-6))
+        options, known = self.options, self._ended / (self._ended + COST_PRIOR_JOBS)
+        seconds = options.blind_burst_s + (options.burst_s - options.blind_burst_s) * known
+        return max(options.few, seconds / max(self._cost_s, 1e-6))
 
     def _grow_to_few(self, sample: Sample) -> float:
         """Busy or not: with a handful in flight the queue can't work in batches, which costs more."""

@@ -311,8 +311,15 @@ async def open_governor(settings: Settings, worker: Worker, stack: AsyncExitStac
     def ended() -> int:
         return counters.completed + counters.failed + counters.retried
 
-    run_beside(govern(worker, governor, MemoryGauge(), ended), "governor", stack)
+    gauge = MemoryGauge(settings.memory_limit_bytes, lambda: companions(settings))
+    run_beside(govern(worker, governor, gauge, ended), "governor", stack)
     return governor
+
+
+def companions(settings: Settings) -> list[int]:
+    """The ids of the processes that belong to this one and count against its memory."""
+    pid = EmbeddedValkey(settings.data_dir).pid if settings.queue_url is None else None
+    return [] if pid is None else [pid]
 
 
 def open_presence(url: str, worker: Worker, governor: Governor | None, stack: AsyncExitStack) -> None:

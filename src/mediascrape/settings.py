@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         "auto", description="Jobs in flight at once: a number, or `auto` to let the governor find it."
     )
     max_concurrency: int = Field(5000, ge=1, description="The most that `auto` may reach.")
+    memory_limit_bytes: int | None = Field(
+        None, ge=16 * 1024 * 1024,
+        description="Memory that a worker and its embedded Valkey may use together, for `auto`. Absent: what "
+        "the control group and the machine leave.",
+    )  # fmt: skip
     lock_duration_ms: int = Field(
         30_000, ge=1000, description="A job whose worker is silent this long counts as stalled."
     )

@@ -37,6 +37,7 @@ logger = logging.getLogger(__name__)
 LONGEST_SOCKET_PATH = 103
 SERVER_SOCKET = "valkey.sock"
 CONTROL_SOCKET = "control.sock"
+PID_FILE = "valkey.pid"
 #: Seconds between two tries to reach a supervisor that is stopping or starting.
 RETRY_PAUSE = 0.02
 #: Seconds between two tries to replace a supervisor that was killed.
@@ -88,6 +89,14 @@ class EmbeddedValkey:
     def url(self) -> str:
         """URL of the server's Unix socket, for redis.asyncio and other clients."""
         return f"unix://{quote(str(self.socket_path))}"
+
+    @property
+    def pid(self) -> int | None:
+        """The server's process, which may be another one after a restart; None while there is none."""
+        try:
+            return int((self.directory / PID_FILE).read_text())
+        except (OSError, ValueError):
+            return None
 
     async def start(self) -> str:
         """Join the running server of the directory, or start it; the URL when it takes commands."""
@@ -261,6 +270,7 @@ def server_command(directory: Path, socket_path: Path, options: EmbeddedOptions)
         "unixsocket": str(socket_path),
         "unixsocketperm": "600",
         "dir": str(directory),
+        "pidfile": str(directory / PID_FILE),
         "daemonize": "no",
         "databases": "1",
         "loglevel": "warning",
