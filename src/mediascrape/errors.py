@@ -108,6 +108,12 @@ class JobStalledError(MediascrapeError):
     code = "stalled"
 
 
+class ChildFailedError(MediascrapeError):
+    """A child of the job failed, and the flow's producer asked that its parent then fail too."""
+
+    code = "child_failed"
+
+
 class JobCancelledError(MediascrapeError):
     """Somebody asked for the running job to be cancelled; it is not tried again."""
 

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
-from conformance.peers import HERE, QUEUE, NodePeer, node_peer
+from conformance.peers import HERE, QUEUE, NodePeer, node_peer, node_process
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.queue import Queue
@@ -32,14 +33,13 @@ def node_modules() -> Path:
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("conformance")
-
-
-@pytest.fixture
-async def valkey(data_dir: Path) -> AsyncIterator[EmbeddedValkey]:
-    async with EmbeddedValkey(data_dir) as server:
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedValkey]:
+    """One server for all tests, emptied before each."""
+    server = EmbeddedValkey(tmp_path_factory.mktemp("conformance"))
+    with asyncio.Runner() as runner:
+        runner.run(server.__aenter__())
         yield server
+        runner.run(server.__aexit__(None, None, None))
 
 
 @pytest.fixture
@@ -58,7 +58,16 @@ async def queue(redis: Redis) -> AsyncIterator[Queue]:
     await ours.aclose()
 
 
+@pytest.fixture(scope="session")
+def shared_node(node_modules: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One process for all tests: starting Node takes longer than most of them."""
+    with node_process() as process:
+        yield process
+
+
 @pytest.fixture
-async def node(node_modules: Path, valkey: EmbeddedValkey, redis: Redis) -> AsyncIterator[NodePeer]:
-    async with node_peer(valkey.socket_path, QUEUE) as peer:
+async def node(
+    shared_node: subprocess.Popen[bytes], valkey: EmbeddedValkey, redis: Redis
+) -> AsyncIterator[NodePeer]:
+    async with node_peer(shared_node, valkey.socket_path, QUEUE) as peer:
         yield peer

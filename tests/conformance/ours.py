@@ -18,18 +18,22 @@ from mediascrape.queue.worker import Worker
 
 @dataclass
 class Ours:
-    """Our worker and the ids of the jobs it has begun."""
+    """Our worker, the ids of the jobs it has begun, and their data."""
 
     worker: Worker
     begun: list[str] = field(default_factory=list)
+    data: list[Any] = field(default_factory=list)
 
 
 @asynccontextmanager
 async def our_worker(redis: Redis, queue_name: str, **options: Any) -> AsyncIterator[Ours]:
     async def processor(job: Job, context: JobContext) -> object:
         ours.begun.append(job.id)
+        ours.data.append(job.data)
         todo = job.data.get("todo", "succeed")
         await asyncio.sleep(job.data.get("ms", 0) / 1000)
+        while "gate" in job.data and not await redis.exists(job.data["gate"]):
+            await asyncio.sleep(0.005)
         if "progress" in job.data:
             await context.update_progress(job.data["progress"])
         if "log" in job.data:

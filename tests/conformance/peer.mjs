@@ -3,11 +3,11 @@
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CronExpressionParser } from 'cron-parser';
-import { Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
+import { Redis } from 'ioredis';
+import { FlowProducer, Queue, QueueEvents, UnrecoverableError, Worker } from 'bullmq';
 
-const [socketPath, queueName] = process.argv.slice(2);
-const connection = { path: socketPath, maxRetriesPerRequest: null };
-const queue = new Queue(queueName, { connection });
+// Of the test at hand; `open` begins with new ones, `close` ends them.
+let connection, queue, queueName, flows, gates;
 const workers = [];
 const closers = [];
 
@@ -18,6 +18,7 @@ async function processor(job) {
   const { todo = 'succeed', ms = 0, times = 0 } = job.data;
   happened('processing', { id: job.id, attemptsMade: job.attemptsMade });
   if (ms) await sleep(ms);
+  if (job.data.gate) while (!(await gates.exists(job.data.gate))) await sleep(5);
   if (job.data.progress !== undefined) await job.updateProgress(job.data.progress);
   if (job.data.log) await job.log(job.data.log);
   if (todo === 'fail' || job.attemptsMade < times) throw new Error(`told to fail ${job.attemptsMade}`);
@@ -42,6 +43,19 @@ const plain = async (job) =>
   };
 
 const operations = {
+  async open(options) {
+    ({ queueName } = options);
+    connection = { path: options.socketPath, maxRetriesPerRequest: null };
+    queue = new Queue(queueName, { connection });
+    flows = new FlowProducer({ connection });
+    gates = new Redis(connection);
+    await Promise.all([queue.waitUntilReady(), flows.waitUntilReady()]);
+  },
+  async close() {
+    await operations.stopWorkers({ force: true });
+    await Promise.all(closers.splice(0).map((close) => close()));
+    await Promise.all([flows?.close(), queue?.close(), gates?.quit()]);
+  },
   add: async ({ name, data, opts }) => plain(await queue.add(name, data, opts)),
   addBulk: async ({ jobs }) => (await queue.addBulk(jobs)).map((job) => job.id),
   getJob: async ({ id }) => plain(await queue.getJob(id)),
@@ -61,6 +75,13 @@ const operations = {
   clean: ({ grace, limit, type }) => queue.clean(grace, limit, type),
   drain: ({ delayed = false }) => queue.drain(delayed),
   setGlobalConcurrency: ({ limit }) => queue.setGlobalConcurrency(limit),
+  getGlobalConcurrency: () => queue.getGlobalConcurrency(),
+  setGlobalRateLimit: ({ max, duration }) => queue.setGlobalRateLimit(max, duration),
+  async addFlow({ flow }) {
+    const { job, children } = await flows.add(flow);
+    return { id: job.id, children: children.map((child) => child.job.id) };
+  },
+  childrenValues: async ({ id }) => (await queue.getJob(id)).getChildrenValues(),
   upsertJobScheduler: async ({ id, repeat, template }) => plain(await queue.upsertJobScheduler(id, repeat, template)),
   getJobSchedulers: () => queue.getJobSchedulers(),
   removeJobScheduler: ({ id }) => queue.removeJobScheduler(id),
@@ -83,7 +104,7 @@ const operations = {
     const events = new QueueEvents(queueName, { connection, lastEventId: '0-0' });
     for (const name of ['added', 'waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'stalled',
       'duplicated', 'deduplicated', 'paused', 'resumed', 'removed', 'drained', 'retries-exhausted', 'cleaned'])
-      events.on(name, (details, streamId) => happened(`event:${name}`, { ...details, streamId }));
+      events.on(name, (details, streamId) => happened(`event:${name}`, streamId ? { ...details, streamId } : { streamId: details }));
     await events.waitUntilReady();
     closers.push(() => events.close());
   },
@@ -110,7 +131,5 @@ for await (const line of createInterface({ input: process.stdin })) {
     .then((result = null) => say({ request, result }))
     .catch((error) => say({ request, error: `${error.name}: ${error.message}` }));
 }
-await operations.stopWorkers({ force: true });
-await Promise.all(closers.map((close) => close()));
-await queue.close();
+await operations.close();
 process.exit(0);

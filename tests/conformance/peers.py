@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import os
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +18,31 @@ PATIENCE = 15.0
 
 
 class NodePeer:
-    """A Node process with BullMQ's Queue, Worker, QueueEvents and Bull Board (`peer.mjs`)."""
+    """A Node process with BullMQ's Queue, Worker, QueueEvents and Bull Board (`peer.mjs`), attached to
+    the running loop and to one queue."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
         self.happenings: list[dict[str, Any]] = []
         self._replies: dict[int, asyncio.Future[Any]] = {}
         self._news = asyncio.Condition()
-        self._reading = asyncio.create_task(self._read())
+
+    async def attach(self, socket_path: Path, queue_name: str) -> None:
+        """The process outlives the loop, so the loop gets pipes of its own."""
+        assert self.process.stdout is not None
+        reader = asyncio.StreamReader(limit=1 << 24)
+        self._pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader),
+            os.fdopen(os.dup(self.process.stdout.fileno()), "rb", 0),
+        )
+        self._reading = asyncio.create_task(self._read(reader))
+        await self.call("open", socketPath=str(socket_path), queueName=queue_name)
+
+    async def detach(self) -> None:
+        if self.process.poll() is None:
+            await self.call("close")
+        self._pipe.close()
+        await self._reading
 
     async def call(self, operation: str, **options: Any) -> Any:
         """Raises RuntimeError with Node's message when the operation fails there."""
@@ -32,6 +51,7 @@ class NodePeer:
         assert self.process.stdin is not None
         line = json.dumps({"request": number, "operation": operation, **options})
         self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
         async with asyncio.timeout(PATIENCE):
             return await future
 
@@ -51,9 +71,8 @@ class NodePeer:
             raise AssertionError(f"{what} {details} not {count} times in {self.happenings}") from None
         return found()
 
-    async def _read(self) -> None:
-        assert self.process.stdout is not None
-        async for line in self.process.stdout:
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        async for line in reader:
             message = json.loads(line)
             if "happened" in message:
                 async with self._news:
@@ -67,35 +86,41 @@ class NodePeer:
             if not reply.done():
                 reply.set_exception(RuntimeError("the Node process has ended"))
 
-    async def kill(self) -> None:
+    def kill(self) -> None:
         """Gone without a word."""
         self.process.kill()
-        await self.process.wait()
+        self.process.wait()
 
-    async def aclose(self) -> None:
-        if self.process.returncode is None:
-            assert self.process.stdin is not None
-            self.process.stdin.close()
-            try:
-                async with asyncio.timeout(PATIENCE):
-                    await self.process.wait()
-            except TimeoutError:
-                self.process.kill()
-                await self.process.wait()
-        await self._reading
+
+@contextmanager
+def node_process() -> Iterator[subprocess.Popen[bytes]]:
+    with subprocess.Popen(
+        ["node", HERE / "peer.mjs"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @asynccontextmanager
-async def node_peer(socket_path: Path, queue_name: str) -> AsyncIterator[NodePeer]:
-    process = await asyncio.create_subprocess_exec(
-        "node", HERE / "peer.mjs", socket_path, queue_name,
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=1 << 24,
-    )  # fmt: skip
+async def node_peer(
+    process: subprocess.Popen[bytes], socket_path: Path, queue_name: str
+) -> AsyncIterator[NodePeer]:
     peer = NodePeer(process)
+    await peer.attach(socket_path, queue_name)
     try:
         yield peer
     finally:
-        await peer.aclose()
+        await peer.detach()
+
+
+@asynccontextmanager
+async def doomed_peer(socket_path: Path, queue_name: str) -> AsyncIterator[NodePeer]:
+    """In a process of its own, to be killed."""
+    with node_process() as process:
+        async with node_peer(process, socket_path, queue_name) as peer:
+            yield peer
 
 
 async def until(condition: Callable[[], Any]) -> Any:

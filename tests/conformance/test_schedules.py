@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from conformance.ours import our_worker
-from conformance.peers import QUEUE, NodePeer, node_peer, until
+from conformance.peers import QUEUE, NodePeer, doomed_peer, until
 from mediascrape.errors import InvalidScheduleError
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Backoff, JobOptions, NewJob, Retention
@@ -129,10 +129,10 @@ async def test_our_worker_goes_on_with_a_schedule_whose_node_worker_was_killed(
         repeat={"every": 86_400_000},
         template={**TEMPLATE, "data": {"ms": 2000}},
     )
-    async with node_peer(valkey.socket_path, QUEUE) as doomed:
+    async with doomed_peer(valkey.socket_path, QUEUE) as doomed:
         await doomed.call("startWorker", opts={"lockDuration": 1000, "stalledInterval": 300})
         await doomed.happening("processing")
-        await doomed.kill()
+        doomed.kill()
     async with our_worker(redis, QUEUE, stalled_interval_ms=300) as ours:
         await until(lambda: ours.begun == [job["id"]])
     assert (await queue.counts())["delayed"] == 1  # the next run, once

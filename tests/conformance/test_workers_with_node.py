@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from conformance.ours import our_worker
-from conformance.peers import QUEUE, NodePeer, node_peer, until
+from conformance.peers import QUEUE, NodePeer, doomed_peer, until
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Backoff, JobOptions, NewJob, Retention
 from mediascrape.queue.queue import Queue, State
@@ -242,11 +242,11 @@ async def test_a_global_limit_of_node_binds_our_worker(node: NodePeer, queue: Qu
 async def test_we_recover_the_jobs_of_a_killed_node_worker(
     node: NodePeer, queue: Queue, redis: Redis, valkey: EmbeddedValkey
 ) -> None:
-    async with node_peer(valkey.socket_path, QUEUE) as doomed:
+    async with doomed_peer(valkey.socket_path, QUEUE) as doomed:
         await doomed.call("startWorker", opts={"concurrency": 3, **SHORT})
         added = await queue.add_many([NewJob("x", {"ms": 2000}, KEEP) for _ in range(3)])
         await doomed.happening("processing", 3)
-        await doomed.kill()
+        doomed.kill()
     async with our_worker(redis, QUEUE, stalled_interval_ms=300) as ours:
         counts = await finished(queue, 3)
     assert (counts["completed"], counts["active"]) == (3, 0)
@@ -276,10 +276,10 @@ async def test_a_job_that_kills_each_side_once_fails_unrun(
 ) -> None:
     added = await queue.add("x", {"ms": 60_000}, KEEP)
     for _ in range(2):
-        async with node_peer(valkey.socket_path, QUEUE) as doomed:
+        async with doomed_peer(valkey.socket_path, QUEUE) as doomed:
             await doomed.call("startWorker", opts=SHORT)
             await doomed.happening("processing", id=added.id)
-            await doomed.kill()
+            doomed.kill()
     async with our_worker(redis, QUEUE, stalled_interval_ms=300) as ours:
         counts = await finished(queue, 1)
     job = await queue.get_job(added.id)

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from mediascrape.errors import (
     AttemptTimeoutError,
+    ChildFailedError,
     JobCancelledError,
     JobDataError,
     JobStalledError,
@@ -258,9 +259,11 @@ async def _until_advanced(job: Job, advance: Advance) -> None:
 
 
 def _unfit(job: Job) -> Failed | None:
-    """BullMQ leaves it to the worker to fail a job that stalled too often (`defa`)."""
+    """BullMQ leaves it to the worker to fail a job that stalled too often, or a parent whose child
+    failed (`defa` tells which)."""
     if job.deferred_failure is not None:
-        return outcome.fail_unrun(job, JobStalledError(job.deferred_failure))
+        why = ChildFailedError if job.deferred_failure.startswith("child ") else JobStalledError
+        return outcome.fail_unrun(job, why(job.deferred_failure))
     if job.malformed is not None:
         return outcome.fail_unrun(job, JobDataError(job.malformed))
     return None
