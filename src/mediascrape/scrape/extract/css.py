@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+_WS = r"[ \t\n\f\r]"
 STRING = r"\"(?:[^\"\\\n]++|\\.)*+\"?|'(?:[^'\\\n]++|\\.)*+'?"
 #: A URL without quotes is one token: `;`, `{` and `(` in it mean nothing.
 BARE_URL = r"[uU][rR][lL]\([ \t\n\f\r]*+(?![\"'])(?:[^)\\]++|\\.)*+\)?"
@@ -20,8 +21,10 @@ _declaration = re.compile(
     rf"|\((?:[^()\"'\\]++|{STRING}|\\.|\((?:[^()\"'\\]++|{STRING}|\\.|\([^()]*+\))*+\))*+\)|[uU(])*+)(?:;|\Z)",
     re.DOTALL,
 ).finditer
+#: What is open at the end of the text is closed there, as in `style="background:url(a.png"`.
 _reference = re.compile(
-    r"[uU][rR][lL]\(\s*+(?:\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|((?:[^\s\"'()\\]++|\\.)*+))\s*+\)"
+    rf"[uU][rR][lL]\({_WS}*+(?:\"((?:[^\"\\\n]++|\\.)*+)(?:\"|\Z)|'((?:[^'\\\n]++|\\.)*+)(?:'|\Z)"
+    rf"|((?:[^ \t\n\f\r\"'()\\]++|\\(?:[0-9A-Fa-f]{{1,6}}{_WS}?|.))*+)){_WS}*+(?:\)|\Z)"
     r"|image-set\(",
     re.DOTALL,
 ).finditer
@@ -57,7 +60,7 @@ def declaration_urls(css: str) -> list[str]:
     values: dict[str, str] = {}
     for name, value in _plain_declarations(css) if _is_plain(css) else _declarations(css):
         slot = _SLOTS.get(name) or (name if name[:2] == "--" else None)
-        if slot is None or (_may_be_invalid(value) and _is_invalid(value)):
+        if slot is None or not value.strip() or (_may_be_invalid(value) and _is_invalid(value)):
             continue
         if slot in values:
             if "!" in values[slot] and _important(values[slot]) and not _important(value):

@@ -30,7 +30,7 @@ _LEAVES = frozenset(
 _at_rules = re.compile(r"@([a-zA-Z-]+)").findall
 _at_name = re.compile(r"\s*@([a-zA-Z-]+)").match
 _escaped_structure = re.compile(r"\\[{}\"']").search
-_invalid_selector = re.compile(r"[;$%!@?{}]|::?-(?:moz|ms|o|khtml)-|^\s*[,>+~]{2}").search
+_invalid_selector = re.compile(r"^\s*$|[;$%!@?{}]|::?-(?:moz|ms|o|khtml)-|^\s*[,>+~]{2}").search
 _in_brackets = re.compile(r"\[[^\]]*\]").sub
 
 _PLAIN = r"[^{}\[\]()\"'\\]++"

@@ -1,0 +1,54 @@
+"""The extractor beside Chromium: each document here once told them apart."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from chromium import Chromium, executable
+from scrape.extract.oracle import compare, compare_parsed
+
+pytestmark = pytest.mark.skipif(
+    executable() is None and not os.environ.get("CI"), reason="there is no Chromium here"
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    with Chromium() as running:
+        yield running
+
+
+#: Read without a header, shown or only parsed.
+DOCUMENTS = (
+    # What is open where a style ends is closed there.
+    "<p style='background:url(a.png'>",
+    "<p style='background:url(\"a.png'>",
+    "<style>a{color:red;background:url( a.png",
+    "<p style='background:url(a\\20 b.png)'>",
+    # A declaration without value is none, and a rule without selector neither.
+    "<p style='background:url(a.png);background:'>",
+    "<style>{background:url(a.png)} b{background:url(b.png)}</style>",
+    # Only the standard's own blanks are blanks.
+    "<p style='background:url(\u00a0a.png)'>",
+)
+
+
+def test_the_extractor_finds_what_the_browser_finds(browser: Chromium) -> None:
+    differences = compare_parsed(browser, list(DOCUMENTS))
+    assert {text: found for text, found in zip(DOCUMENTS, differences, strict=True) if found} == {}
+
+
+#: Encoding, whether the header names it, document.
+ENCODED = (
+    ("utf-8", True, "<title>é</title><img src='é.png?é'>"),
+    ("windows-1252", True, "<title>é</title><img src='é.png?é'>"),
+)
+
+
+@pytest.mark.parametrize(("encoding", "named", "text"), ENCODED)
+def test_a_page_in_another_encoding(browser: Chromium, encoding: str, named: bool, text: str) -> None:
+    content_type = f"text/html; charset={encoding}" if named else "text/html"
+    assert not compare(browser, text.encode(encoding), content_type=content_type)
