@@ -110,7 +110,7 @@ def _comfortable(parts: Parts) -> ASGIApp:
     app = FastAPI(title="mediascrape", version=release, docs_url=None, redoc_url=None)
     app.state.parts = parts
     problems.install(app)
-    openapi.install(app, release)
+    openapi.install(app, release, parts.settings)
     for module in (*RESOURCES, *PAGES):
         app.include_router(module.router)
     app.mount("/static", _Assets(directory=STATIC))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -30,6 +31,7 @@ _YEAR_MS = 366 * 86_400_000
 #: How long a second request with the same key waits for the first one's answer.
 _PATIENCE_S = 30
 _PENDING = "pending"
+_is_key = re.compile(rb"[!-~]{1,255}").fullmatch
 
 
 class IngestRequest(BaseModel):
@@ -175,7 +177,9 @@ def _check_type(scope: Scope) -> None:
 def _idempotency_key(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
         if name == b"idempotency-key":
-            if not 1 <= len(value) <= 255:
-                raise Problem(422, "bad_idempotency_key", "Idempotency-Key must have 1 to 255 characters.")
+            if not _is_key(value):
+                raise Problem(
+                    422, "bad_idempotency_key", "Idempotency-Key must have 1 to 255 characters from ! to ~."
+                )
             return str(value, "latin-1")
     return None

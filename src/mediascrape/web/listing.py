@@ -22,7 +22,8 @@ class Paging(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cursor: Annotated[
-        str | None, Field(max_length=200, description="`next_cursor` of the page before; none starts.")
+        str | None,
+        Field(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before; none starts."),
     ] = None
     limit: Annotated[int, Field(ge=1, description="Most entries of one page.")] = 100
 
@@ -30,6 +31,13 @@ class Paging(BaseModel):
 class MediaParams(Paging):
     """Which media: all that is given must hold."""
 
+    cursor: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[0-9]{1,18}(\.[0-9]{1,18})?$",
+            description="`next_cursor` of the page before, with the same filters; none starts.",
+        ),
+    ] = None
     kind: Kind | None = None
     q: Annotated[
         str | None, Field(max_length=200, description="Words in URL, alt, title and page title.")

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from mediascrape.settings import Settings
 from mediascrape.web import ingest
 from mediascrape.web.models import IngestAnswer, ProblemDocument
 from mediascrape.web.problems import MEDIA_TYPE
@@ -22,12 +23,13 @@ documents by RFC 9457 with a stable `code`.
 _REFS = "#/components/schemas/{model}"
 
 
-def install(app: FastAPI, version: str) -> None:
+def install(app: FastAPI, version: str, settings: Settings) -> None:
     """Make `app.openapi()` give the whole document."""
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _build(app, version)
+            app.openapi_schema = document = _build(app, version)
+            _state_limits(document, settings)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]
@@ -66,6 +68,18 @@ def _build(app: FastAPI, version: str) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
     return document
+
+
+def _state_limits(document: dict[str, Any], settings: Settings) -> None:
+    """What the operator allows is part of the contract too."""
+    document["components"]["schemas"]["IngestRequest"]["properties"]["urls"]["maxItems"] = (
+        settings.max_urls_per_request
+    )
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                if parameter["name"] == "limit":
+                    parameter["schema"]["maximum"] = settings.max_page_size
 
 
 def _json(model: str, media_type: str = "application/json", **more: Any) -> dict[str, Any]:
@@ -113,6 +127,7 @@ def _ingest_operation() -> dict[str, Any]:
 #: Any route may answer with these, by the gate in front of it or by the services behind.
 _EVERYWHERE = ("401", "403", "421", "429", "503")
 _MEANINGS = {
+    "400": "The body is not JSON.",
     "401": "A valid token is needed.",
     "403": "Not allowed for this token, or sent by another site.",
     "404": "There is none.",
@@ -135,6 +150,8 @@ def _describe_problems(operation: dict[str, Any]) -> None:
         responses.setdefault("422", {})
     if operation.get("requestBody"):
         responses.setdefault("413", {})
+        if operation["operationId"] != "ingest":
+            responses.setdefault("400", {})
     for status in _EVERYWHERE:
         responses.setdefault(status, {})
     for status, meaning in _MEANINGS.items():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from mediascrape.errors import InvalidQueryError, JobStateError
+from mediascrape.errors import JobNotFoundError, JobStateError
 from mediascrape.web.listing import JobParams, checked, with_etag
 from mediascrape.web.models import Changed, JobDetail, JobList, JobSelection, QueuedJob
 from mediascrape.web.parts import PartsOf
 from mediascrape.web.selecting import each, read_job, search
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+#: The words are in openapi.py.
+CONFLICT: dict[int | str, dict[str, Any]] = {409: {}}
 
 JobId = Annotated[str, Path(max_length=200)]
 
@@ -23,7 +26,7 @@ async def list_jobs(request: Request, parts: PartsOf, params: Annotated[JobParam
     """Latest first. Completed jobs leave the queue: see `/api/scrapes`."""
     queue, state = parts.media.queue, params.state
     total = (await queue.counts())[state]
-    start = _position(params.cursor)
+    start = int(params.cursor or 0)
     limit = checked(params.limit, parts.settings)
     if params.q:
         jobs, after = await search(queue, state, params.q, start, limit)
@@ -42,18 +45,21 @@ async def get_job(parts: PartsOf, job_id: JobId) -> JobDetail:
     return await read_job(parts, job_id)
 
 
-@router.post("/{job_id}/retry", status_code=204, summary="Try a failed job again")
+@router.post("/{job_id}/retry", status_code=204, responses=CONFLICT, summary="Try a failed job again")
 async def retry_job(parts: PartsOf, job_id: JobId) -> None:
     await parts.media.queue.retry_job(job_id)
 
 
-@router.post("/{job_id}/cancel", status_code=204, summary="Cancel a running job")
+@router.post("/{job_id}/cancel", status_code=204, responses=CONFLICT, summary="Cancel a running job")
 async def cancel_job(parts: PartsOf, job_id: JobId) -> None:
-    if not await parts.media.queue.cancel_job(job_id):
+    queue = parts.media.queue
+    if await queue.job_state(job_id) is None:
+        raise JobNotFoundError(f"job {job_id} is not in the queue")
+    if not await queue.cancel_job(job_id):
         raise JobStateError(f"no worker that could cancel job {job_id} is listening")
 
 
-@router.delete("/{job_id}", status_code=204, summary="Remove a job from the queue")
+@router.delete("/{job_id}", status_code=204, responses=CONFLICT, summary="Remove a job from the queue")
 async def remove_job(parts: PartsOf, job_id: JobId) -> None:
     """What it found stays in the store. A running job must be cancelled first (409)."""
     await parts.media.queue.remove_job(job_id)
@@ -68,11 +74,3 @@ async def retry_jobs(parts: PartsOf, selection: JobSelection) -> Changed:
 @router.post("/remove", summary="Remove failed jobs")
 async def remove_jobs(parts: PartsOf, selection: JobSelection) -> Changed:
     return Changed(changed=await each(parts.media.queue, selection, parts.media.queue.remove_job))
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 12:
-        raise InvalidQueryError("the cursor is not one that this listing gave")
-    return int(cursor)

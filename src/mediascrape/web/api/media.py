@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from mediascrape.store import ScrapeQuery
+from mediascrape.store.search import search_words
 from mediascrape.web.listing import MediaParams, ScrapeParams, checked, with_etag
 from mediascrape.web.models import (
     MediaList,
@@ -29,7 +30,10 @@ _NOT_MODIFIED: dict[int | str, dict[str, Any]] = {304: {"description": "As If-No
 @router.get("/media", response_model=MediaList, responses=_NOT_MODIFIED, summary="List and search media")
 async def list_media(request: Request, parts: PartsOf, params: Annotated[MediaParams, Query()]) -> Response:
     """Newest first, each item once; with `page_url` or `batch_id` in the order of the pages."""
-    page = await parts.media.store.list_media(params.to_query(checked(params.limit, parts.settings)))
+    query = params.to_query(checked(params.limit, parts.settings))
+    if query.q and not search_words(query.q):  # no item has a word like ?!
+        return with_etag(request, MediaList(items=[], next_cursor=None))
+    page = await parts.media.store.list_media(query)
     return with_etag(
         request, MediaList(items=[media_item(item) for item in page.items], next_cursor=page.next_cursor)
     )
