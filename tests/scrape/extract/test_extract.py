@@ -178,6 +178,10 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         b"<style>" + b"a{" * 300_000,
         b"<style>}{background:url(a)</style>",
         b"<style>a{}}{background:url(a)</style>",
+        b"<rss>" + b"<description>&lt;" * 100_000,
+        b"<rss>" + b"<image>" * 200_000,
+        b"<p> .jpg " * 300_000,
+        b'<p>a="<img src=a>' * 50_000,
         b"<img " + b" ".join(b"data-x%d=/a.png" % number for number in range(60_000)) + b">",
     ],
     ids=[
@@ -189,6 +193,10 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         "braces",
         "unpaired",
         "unpaired-later",
+        "descriptions",
+        "feed-images",
+        "extensions",
+        "quotes",
         "attributes",
     ],
 )

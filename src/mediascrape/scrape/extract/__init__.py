@@ -46,16 +46,15 @@ def extract(
     feed = is_feed(data)
     if feed:
         data = without_cdata(data)
-    base, exact = base_url, False
+    base = base_url
     while True:
         page = Page(Document(base_url=base, encoding=encoding, feed=feed), deep=options.deep)
         page.base_fixed = feed or base != base_url
         page.codec = None if codec == "utf-8" else codec
         try:
-            read(page, data, exact=exact)
+            read(page, data)
             break
         except ReadAgainError:
-            exact = exact or page.document.base_url == base
             base = page.document.base_url
     if feed:
         _read_feed(page, data)
@@ -65,7 +64,7 @@ def extract(
 def _read_feed(page: Page, data: str) -> None:
     find_channel_images(page, data)
     for html in entry_html(data):
-        read(page, html, exact=True)
+        read(page, html)
 
 
 def _finished(page: Page) -> Document:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from mediascrape.scrape.extract.tokens import attributes, fast_tokens
+from mediascrape.scrape.extract.tokens import attributes, tag_finder
 
 #: Bytes searched for a declaration.
 PRESCAN_BYTES = 1024
@@ -94,23 +94,20 @@ def _declared_in_document(body: bytes) -> tuple[str, str] | None:
     for size in (PRESCAN_BYTES, HEAD_BYTES):
         start = body[:size].decode("latin-1")
         end = _head_end(start)
-        for token in fast_tokens(start if end is None else start[: end.start()]):
-            if (
-                token[:4].lower() == "meta"
-                and "charset" in token.lower()
-                and (found := _declared_in_meta(token))
-            ):
+        for meta in _metas(start, 0, len(start) if end is None else end.start()):
+            if meta[1] is not None and "charset" in meta[2].lower() and (found := _declared_in_meta(meta[2])):
                 return found
         if len(body) <= size or end is not None:
             break
     return None
 
 
+_metas = tag_finder(["meta"]).finditer
 _xml_encoding = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._:-]+)").match
 
 
-def _declared_in_meta(token: str) -> tuple[str, str] | None:
-    attrs = attributes(token)
+def _declared_in_meta(text: str) -> tuple[str, str] | None:
+    attrs = attributes(text) or {}
     declared = attrs.get("charset")
     if not declared and attrs.get("http-equiv", "").strip().lower() == "content-type":
         match = _charset(attrs.get("content", ""))

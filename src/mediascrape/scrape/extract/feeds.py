@@ -12,13 +12,13 @@ from mediascrape.scrape.extract.text import decoded, plain, unescaped
 _is_feed = re.compile(
     r"\s*(?:<\?[^>]*>\s*|<!--(?:[^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<(?:rss|feed|rdf:RDF)[\s>]"
 ).match
-#: Elements whose text is HTML, escaped once.
+#: Elements whose text is HTML, escaped once. One that is never closed runs to the end, or reading were quadratic.
 _html = re.compile(
-    r"<(description|content:encoded|summary|content|media:description)(?:\s[^>]*)?>((?:[^<]++|<(?!/\1\s*>))*+)</\1\s*>",
+    r"<(description|content:encoded|summary|content|media:description)(?:\s[^>]*)?>((?:[^<]++|<(?!/\1\s*>))*+)",
     re.IGNORECASE,
 ).finditer
 _image_url = re.compile(
-    r"<image(?:\s[^>]*)?>(?:[^<]++|<(?!/image|url))*+<url>\s*([^<]+?)\s*</url>", re.IGNORECASE
+    r"<image(?:\s[^>]*)?>(?:[^<]++|<(?!/?image|url))*+<url>\s*([^<]+?)\s*</url>", re.IGNORECASE
 ).finditer
 _media_kinds: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio"}
 #: HTML of entries read, in characters: a feed repeats its entries' text, it does not grow without end.

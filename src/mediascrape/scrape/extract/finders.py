@@ -16,7 +16,6 @@ from mediascrape.scrape.extract.embeds import PLAYER_ELEMENTS, find_player
 from mediascrape.scrape.extract.feeds import FEED_ELEMENTS, find_in_feed
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime
-from mediascrape.scrape.extract.metadata import find_link, find_meta
 from mediascrape.scrape.extract.microdata import kind_of_property
 from mediascrape.scrape.extract.page import Page, describe, flag, mime_type
 from mediascrape.scrape.extract.text import label, plain
@@ -173,14 +172,11 @@ ELEMENTS: dict[str, Finder] = {
     "audio": _media,
     "amp-video": _media,
     "amp-audio": _media,
-    "picture": _media,
     "source": _source,
     "object": _object,
     "embed": _object,
     "param": _param,
     "input": _input,
-    "meta": find_meta,
-    "link": find_link,
     "blockquote": _player,
     **dict.fromkeys(PLAYER_ELEMENTS, _player),
     **dict.fromkeys(FEED_ELEMENTS, find_in_feed),

@@ -72,9 +72,10 @@ def _mended(text: str) -> Iterator[Any]:
 
 def _find_in_node(page: Page, node: dict[str, Any]) -> None:
     own = _kind_of_node(node)
-    for name in PROPERTIES.keys() & node.keys():
-        kind = PROPERTIES[name]
-        value = node[name]
+    for name, value in node.items():
+        kind = PROPERTIES.get(name)
+        if kind is None:
+            continue
         for entry in value if isinstance(value, list) else [value]:
             if isinstance(entry, str):
                 _add(page, entry, (own or kind) if name == "contentUrl" else kind, name, node)

@@ -1,157 +1,217 @@
-"""Reads a document once, start to end, and hands each start tag to its finder."""
+"""Reads a document once, start to end, and hands each tag that may matter to its finder.
+
+Two kinds of tags may: those of the elements in `_HANDLERS` and the finders' tables, wherever they stand, and any tag
+with a value that looks like media (`_hints`). All others, nine in ten, are never cut out of the document, only
+passed over; what makes that safe is `tokens.may_be_inside`.
+"""
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Callable
 
-from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, find
+from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, Attributes, find
 from mediascrape.scrape.extract.jsonld import find_jsonld
+from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
+from mediascrape.scrape.extract.metadata import find_link, find_meta
 from mediascrape.scrape.extract.page import Page, flag
 from mediascrape.scrape.extract.state import find_in_script
 from mediascrape.scrape.extract.style_sheet import style_sheet_urls
 from mediascrape.scrape.extract.text import decoded, label, plain, unescaped
 from mediascrape.scrape.extract.tokens import (
     RAW_TEXT,
+    any_of,
     attributes,
-    exact_tokens,
-    fast_tokens,
-    fast_tokens_and_ends,
-    head_and_text,
-    is_whole,
-    tag_name,
+    exact_attributes,
+    exact_token,
+    may_be_inside,
+    parsed,
+    tag_at,
+    tag_finder,
 )
 from mediascrape.scrape.urls import join_url
 
 
 class ReadAgainError(Exception):
-    """What was learned on the way changes how the beginning reads: the base URL, or that tags are not whole."""
+    """The base URL, learned on the way, changes how the beginning reads."""
 
 
-def read(page: Page, data: str, *, exact: bool) -> None:
+def read(page: Page, data: str) -> None:
     """Note everything in `data` (UTF-8 read as Latin-1) on the page.
 
-    Raises ReadAgainError when a `base[href]` follows relative URLs, or, unless `exact`, when a tag holds a `>`.
+    Raises ReadAgainError when a `base[href]` follows relative URLs.
     """
-    if exact:
-        _read_with_scopes(page, exact_tokens(data), exact=True)
-    elif "itemscope" in data:
-        _read_with_scopes(page, fast_tokens_and_ends(data), exact=False)
-    else:
-        _read_tokens(page, fast_tokens(data))
+    _Reader(page, data).read()
 
 
-def _read_tokens(page: Page, tokens: list[str]) -> None:
-    for token in tokens:
-        if token[:3] in _KEYS:
-            if "'" in token or token[-2:] != '">' or token[-3] in _BEFORE_VALUE:
-                _check(token)
-            name = token[: token.find(" ", 0, 12)]
-            handler = _HANDLERS.get(name)
-            if handler is None:
-                name = tag_name(token)[0].lower()  # type: ignore[index]
-                handler = _HANDLERS.get(name, _element)
-            handler(page, name, token)
-        elif len(token) > 12:
-            if "'" in token or token[-2] != '"' or token[-3] in _BEFORE_VALUE:
-                _check(token)
-            if ("." in token and _names_media(token)) or "url(" in token:
-                name = tag_name(token)[0].lower()  # type: ignore[index]
-                find(page, name, attributes(token))
+class _Reader:
+    """One document and what is known of it as a whole."""
 
+    __slots__ = ("data", "has_microdata", "page")
 
-def _read_with_scopes(page: Page, tokens: list[str], *, exact: bool) -> None:
-    """Like `_read_tokens`, knowing which microdata items are open; a tag with `itemprop` is always looked at."""
-    scopes = page.scopes
-    for token in tokens:
-        if scopes:
-            name = tag_name(token)[0].lower() if token else ""  # type: ignore[index]
-            if token[:1] == "/":
-                scopes.end(name[1:])
+    def __init__(self, page: Page, data: str) -> None:
+        self.page = page
+        self.data = data
+        self.has_microdata = "itemprop" in data
+
+    def read(self) -> None:
+        data, page, position = self.data, self.page, 0
+        find_tag = _find_tag_or_svg
+        while True:
+            match = find_tag(data, position)
+            start = len(data) if match is None else match.start()
+            if data.find("<", position, start) >= 0:
+                position = self._between(position, start)
+                if position > start:
+                    continue
+            if match is None:
+                return
+            name, text = match.groups()
+            if name is None:
+                position = match.end()
             else:
-                scopes.start(name)
-        if token[:3] in _KEYS:
-            if not exact:
-                _check(token)
-            name = tag_name(token)[0].lower()  # type: ignore[index]
-            if "itemscope" in token and name not in RAW_TEXT:
-                _enter(page, name, token)
-            _HANDLERS.get(name, _element)(page, name, token)
-        elif len(token) > 12:
-            if not exact and ("'" in token or token[-2] != '"' or token[-3] in _BEFORE_VALUE):
-                _check(token)
-            if "itemscope" in token:
-                _enter(page, tag_name(token)[0].lower(), token)  # type: ignore[index]
-            if ("." in token and _names_media(token)) or "url(" in token or "itemprop" in token:
-                name = tag_name(token)[0].lower()  # type: ignore[index]
-                find(page, name, attributes(token))
+                position = self._tag(name, text, match.end())
+                if page.document.title is not None:
+                    find_tag = _find_tag
+
+    def _tag(self, name: str, text: str, end: int) -> int:
+        """Read one tag that was cut at its first `>`, and its text, if that is raw; the position after it."""
+        if name not in _HANDLERS:
+            name = name.lower()
+        attrs = attributes(text)
+        if attrs is None:
+            match = exact_attributes(self.data, end - len(text) - (self.data[end - 1] == ">"))
+            if match is None:
+                return len(self.data)
+            attrs, end = parsed(match[1]), match.end()
+        elif end == len(self.data) and self.data[-1] != ">":
+            return end
+        return self._start(name, attrs, end)
+
+    def _start(self, name: str, attrs: Attributes, end: int) -> int:
+        page = self.page
+        if name in RAW_TEXT:
+            start, end = end, RAW_TEXT[name](self.data, end).end()  # type: ignore[union-attr]
+            reader = _TEXTS.get(name)
+            if reader is not None:
+                reader(page, attrs, self.data, start, end)
+            return end
+        if self.has_microdata:
+            self._note_scope(name, attrs)
+        _HANDLERS.get(name, find)(page, name, attrs)
+        return end
+
+    def _note_scope(self, name: str, attrs: Attributes) -> None:
+        scopes = self.page.scopes
+        if name[0] == "/":
+            scopes.end(name[1:])
+            return
+        scopes.start(name)
+        if "itemscope" in attrs:
+            scopes.enter(name, plain(attrs.get("itemtype", "")), attrs.get("itemprop", ""))
+
+    def _between(self, position: int, end: int) -> int:
+        """Read what matters between two tags that were looked for.
+
+        The position reached: `end`, or one behind it if what begins at `end` is part of a tag that begins before.
+        """
+        data = self.data
+        text_until = position
+        for hint in self._hints(position, end):
+            if hint < text_until:
+                continue
+            start = data.rfind("<", text_until, hint)
+            if start < 0 or data.find(">", start, hint) >= 0:
+                text_until = hint
+                continue
+            if may_be_inside(data, position, start):
+                position = self._exactly(position, start)
+            else:
+                match = tag_at(data, start)
+                if match is None:
+                    text_until = hint
+                    continue
+                self._pass_over(position, start)
+                position = self._tag(match[1], match[2], match.end())
+            text_until = position
+        if position < end and may_be_inside(data, position, end):
+            return self._exactly(position, end)
+        self._pass_over(position, end)
+        return max(position, end)
+
+    def _hints(self, start: int, end: int) -> list[int]:
+        """Positions, in order, that may be within a tag that matters: see `_names_media`."""
+        data = self.data
+        hints = [match.start() for match in _names_media(data, start, end)]
+        needles: tuple[str, ...] = ("itemprop", "itemscope") if self.has_microdata else ()
+        if data.find("(", start, end) >= 0:
+            needles += ("url(", "URL(")
+        found = len(hints)
+        for needle in needles:
+            hint = data.find(needle, start, end)
+            while hint >= 0:
+                hints.append(hint)
+                hint = data.find(needle, hint + 4, end)
+        if len(hints) > found:
+            hints.sort()
+        return hints
+
+    def _exactly(self, position: int, end: int) -> int:
+        """Read tag by tag up to `end`, or behind it if a tag reaches over it."""
+        while position < end:
+            match = exact_token(self.data, position)
+            if match is None or match.start() >= end:
+                return end
+            name, text = match.groups()
+            position = match.end()
+            if name is None:
+                continue
+            name = name.lower()
+            if name in _HANDLERS or name in RAW_TEXT or (name[0] != "/" and _may_matter(text)):
+                position = self._start(name, parsed(text), position)
+            elif self.has_microdata:
+                self._note_scope(name, {})
+        return position
+
+    def _pass_over(self, position: int, end: int) -> None:
+        """Count the tags that bound an open microdata item."""
+        scopes = self.page.scopes
+        if scopes:
+            for match in _tag_names(self.data, position, end):
+                self._note_scope(match[1].lower(), {})
+                if not scopes:
+                    break
 
 
-def _enter(page: Page, name: str, token: str) -> None:
-    attrs = attributes(token)
-    if "itemscope" in attrs:
-        page.scopes.enter(name, plain(attrs.get("itemtype", "")), attrs.get("itemprop", ""))
+def _may_matter(text: str) -> bool:
+    return "(" in text or "item" in text or ("." in text and next(_names_media(text + ">"), None) is not None)
 
 
-#: A quote after one of these may open a value; after anything else it closes one.
-_BEFORE_VALUE = "= \t\n\f\r"
+def _script(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
+    if "ld+json" in attrs.get("type", "").lower():
+        find_jsonld(page, decoded(data[start:end]))
+    elif page.deep:
+        find_in_script(page, decoded(data[start:end]))
 
 
-def _check(token: str) -> None:
-    """A tag cut at its first `>` is whole if all quotes are closed there."""
-    if token[-1] != ">":
-        token = token[: token.find(">") + 1]
-    if ("'" in token or token.count('"') & 1) and not is_whole(token):
-        raise ReadAgainError
-
-
-def _element(page: Page, name: str, token: str) -> None:
-    find(page, name, attributes(token))
-
-
-def _meta(page: Page, name: str, token: str) -> None:
-    if any(map(token.__contains__, _META_WORDS)) or _names_media(token):
-        find(page, name, attributes(token))
-
-
-def _link(page: Page, name: str, token: str) -> None:
-    if '"stylesheet"' not in token:
-        find(page, name, attributes(token))
-
-
-def _script(page: Page, name: str, token: str) -> None:
-    if page.deep or "json" in token[:400]:
-        head, text = head_and_text(token)
-        if "ld+json" in attributes(head).get("type", "").lower():
-            find_jsonld(page, decoded(text))
-        elif page.deep:
-            find_in_script(page, decoded(text))
-
-
-def _style(page: Page, name: str, token: str) -> None:
-    if "(" not in token:
-        return
-    head, text = head_and_text(token)
-    kind = attributes(head).get("type", "").strip().lower()
-    if kind in ("", "text/css"):
-        for url in style_sheet_urls(decoded(text)):
+def _style(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
+    if data.find("(", start, end) >= 0 and attrs.get("type", "").strip().lower() in ("", "text/css"):
+        for url in style_sheet_urls(decoded(data[start:end])):
             flag(page.add(url, "image", "style.url"), "decoration")
 
 
-def _title(page: Page, name: str, token: str) -> None:
+def _title(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
     if page.document.title is None and not page.svg:
-        text = unescaped(decoded(head_and_text(token)[1]))
-        page.document.title = " ".join(text.split()) or None
+        page.document.title = " ".join(unescaped(decoded(data[start:end])).split()) or None
 
 
-def _iframe(page: Page, name: str, token: str) -> None:
-    find(page, name, attributes(head_and_text(token)[0]))
+def _iframe(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
+    find(page, "iframe", attrs)
 
 
-def _base(page: Page, name: str, token: str) -> None:
+def _base(page: Page, name: str, attrs: Attributes) -> None:
     """The first `base[href]` counts, for the whole document."""
-    href = attributes(token).get("href")
+    href = attrs.get("href")
     if page.base_fixed or href is None or "in_template" in page.within:
         return
     page.base_fixed = True
@@ -163,89 +223,65 @@ def _base(page: Page, name: str, token: str) -> None:
         raise ReadAgainError
 
 
-def _html(page: Page, name: str, token: str) -> None:
+def _html(page: Page, name: str, attrs: Attributes) -> None:
     if page.document.lang is None:
-        page.document.lang = label(attributes(token).get("lang", ""))
+        page.document.lang = label(attrs.get("lang", ""))
 
 
-def _skip(page: Page, name: str, token: str) -> None:
-    """Text of a control, or a fallback no browser shows."""
-
-
-def _noscript(page: Page, name: str, token: str) -> None:
+def _noscript(page: Page, name: str, attrs: Attributes) -> None:
     page.within = ("in_noscript",)
 
 
-def _template(page: Page, name: str, token: str) -> None:
+def _template(page: Page, name: str, attrs: Attributes) -> None:
     page.within = ("in_template",)
 
 
-def _outside(page: Page, name: str, token: str) -> None:
+def _outside(page: Page, name: str, attrs: Attributes) -> None:
     page.within = ()
 
 
-def _svg(page: Page, name: str, token: str) -> None:
+def _svg(page: Page, name: str, attrs: Attributes) -> None:
     page.svg += 1
 
 
-def _end_svg(page: Page, name: str, token: str) -> None:
+def _end_svg(page: Page, name: str, attrs: Attributes) -> None:
     page.svg = max(0, page.svg - 1)
 
 
-def _end_media(page: Page, name: str, token: str) -> None:
+def _end_media(page: Page, name: str, attrs: Attributes) -> None:
     page.parent = ""
 
 
-_HANDLERS: dict[str, Callable[[Page, str, str], None]] = {
-    "meta": _meta,
+#: Elements whose text is raw and read.
+_TEXTS: dict[str, Callable[[Page, Attributes, str, int, int], None]] = {
     "script": _script,
     "style": _style,
     "title": _title,
     "iframe": _iframe,
+}
+#: Tags looked at whatever their attributes. A link or a table matters only if it names media.
+_HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
+    **dict.fromkeys(
+        (ATTRIBUTES.keys() | ELEMENTS.keys())
+        - {"a", "area", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "use"},
+        find,
+    ),
     "base": _base,
     "html": _html,
     "noscript": _noscript,
     "template": _template,
     "/noscript": _outside,
     "/template": _outside,
-    "svg": _svg,
-    "/svg": _end_svg,
-    "/picture": _end_media,
     "/video": _end_media,
     "/audio": _end_media,
-    "img": _element,
-    "source": _element,
-    "input": _element,
-    "link": _link,
-    **dict.fromkeys(("textarea", "xmp", "noembed", "noframes"), _skip),
+    "svg": _svg,
+    "/svg": _end_svg,
+    "meta": find_meta,
+    "link": find_link,
 }
-#: Elements looked at whatever their attributes; all others only if these may name media.
-_FOUND = frozenset(ATTRIBUTES.keys() | ELEMENTS.keys()) - {
-    "a", "area", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "use",
-}  # fmt: skip
-
-
-def _spellings(prefix: str) -> list[str]:
-    return ["".join(letters) for letters in itertools.product(*({char, char.upper()} for char in prefix))]
-
-
-#: The first three characters of the tokens that have a handler, in any case.
-_KEYS = frozenset(key for name in _HANDLERS.keys() | _FOUND for key in _spellings(name[:3]))
-#: A dot and what may be a media extension at the end of a path: neither a host nor a page.
-_names_media = re.compile(
-    r"\.(?![hH][tT][mM]|[pP][hH][pP]|[aA][sS][pP])[a-zA-Z0-9]{2,5}[\"'?#&;:!,)> \t\n\f\r]"
-).search
-#: Words, one of which is in every `meta` that may matter.
-_META_WORDS = (
-    "image",
-    "video",
-    "audio",
-    "player",
-    "thumb",
-    "logo",
-    "escription",
-    "photo",
-    "rl",
-    "msappl",
-    "mage",
-)
+#: Until the title is found it must be known whether an `svg` is open, which has titles of its own.
+_find_tag_or_svg = tag_finder(_HANDLERS.keys() | RAW_TEXT.keys()).search
+_find_tag = tag_finder((_HANDLERS.keys() | RAW_TEXT.keys()) - {"svg", "/svg"}).search
+_tag_names = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
+#: A media extension at the end of a path, whatever stands around it.
+_names_media = re.compile(rf"\.(?=[a-zA-Z0-9]){any_of(KIND_BY_EXTENSION)}[\"'?#&;:!,)> \t\n\f\r]").finditer

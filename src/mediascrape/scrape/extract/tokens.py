@@ -1,12 +1,12 @@
-"""A document as the tokens that may matter to media, by regular expression.
+"""Where the tags that may matter to media stand in a document, by regular expression.
 
 A browser's preload scanner does the same: media need tags and attributes, not a tree. The document is read as
 Latin-1 text (one character a byte, whatever the bytes), because the standard library searches texts of one-byte
 characters fastest and all of HTML's syntax is ASCII; `text.plain` turns a value into what it says.
 
-`fast_tokens` takes a tag to end at its first `>`, which is right unless a quoted value holds one; `is_whole` tells
-when it does, and the document is then read with `exact_tokens`, which follows the standard's tokenizer
-(HTML 13.2.5) attribute by attribute and costs twice as much. About one page in twenty needs it.
+`tag_finder` stops at the elements asked for and at what hides markup, and takes a tag to end at its first `>`, which
+is right unless a quoted value holds one: `attributes` tells when it does. `exact_token` follows the standard's
+tokenizer (HTML 13.2.5) attribute by attribute and costs far more.
 
 Every repeat is possessive and every unclosed construct runs to the end of the document, as the standard says:
 both are linear in the document whatever it holds.
@@ -15,114 +15,158 @@ both are linear in the document whatever it holds.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+import sys
+from collections.abc import Callable, Iterable
 
 _WS = r"[ \t\n\f\r]"
 _NAME_END = r"(?=[ \t\n\f\r/>])"
-
-
-def _any_case(name: str) -> str:
-    """The name in any case; `re.IGNORECASE` would slow the whole expression down."""
-    return "".join(f"[{char}{char.upper()}]" for char in name)
-
 
 #: What follows a tag's name, quotes closed, up to its `>`.
 _ATTRIBUTES = (
     r"(?:[ \t\n\f\r/]++|[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+"
     rf"(?:{_WS}*+={_WS}*+(?:\"[^\"]*+\"|'[^']*+'|(?![\"'])[^ \t\n\f\r>]*+)|(?!{_WS}*+=)))*+"
 )
-_SCRIPT = _any_case("script") + _NAME_END
+#: Comments, declarations, processing instructions, end tags without a name: nothing in them is markup.
+_HIDDEN = r"!(?:--(?:-?>|(?:[^-]++|-(?!-!?>))*+)|[^>]*+)|\?[^>]*+|/[^a-zA-Z>][^>]*+"
+
+Tree = dict[str, "Tree"]
+
+
+def any_of(words: Iterable[str]) -> str:
+    """A pattern for any of the (lower case) words in any case.
+
+    First letters are alternatives of their own in both cases, which the engine tells apart without a call;
+    `re.IGNORECASE` would slow the whole expression down.
+    """
+    tree: Tree = {}
+    for word in words:
+        node = tree
+        for char in word:
+            node = node.setdefault(char, {})
+        node[""] = {}
+    firsts = sorted({case for char in tree for case in (char, char.upper())})
+    return "(?:" + "|".join(re.escape(first) + _branches(tree[first.lower()]) for first in firsts) + ")"
+
+
+def _branches(node: Tree) -> str:
+    found = [
+        _either_case(char) + _branches(node[char]) if char else "" for char in sorted(node, reverse=True)
+    ]
+    return found[0] if len(found) == 1 else "(?:" + "|".join(found) + ")" if found else ""
+
+
+def _either_case(char: str) -> str:
+    return f"[{char}{char.upper()}]" if char.isalpha() else re.escape(char)
+
+
+def tag_finder(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds the next tag of these names (`/name` for an end tag), or what hides markup.
+
+    Groups: the name, or None for what hides markup, and what follows it up to the `>`.
+    """
+    names = sorted(names)
+    firsts = {case for name in names for case in (name[0], name[0].upper())}
+    seconds = {case for name in names for case in (name[1], name[1].upper())}
+    # Two sets of characters turn most tags down at once: `a`, `p`, `div`, `span`, `td`.
+    may_be = rf"(?=[{''.join(sorted(firsts))}][{''.join(sorted(seconds))}])"
+    return re.compile(rf"<(?:{may_be}({any_of(names)}){_NAME_END}([^>]*+)>?+|{_HIDDEN})")
+
+
+#: A tag of any name at its `<`; the same groups.
+tag_at = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)([^>]*+)>?+").match
+#: The next tag (`/name` for an end tag) with its quotes closed. No group: what hides markup, or a tag without end.
+exact_token = re.compile(
+    rf"<(?:(/?[a-zA-Z][^ \t\n\f\r/>]*+)({_ATTRIBUTES})>|{_HIDDEN}|/?[a-zA-Z](?s:.)*+)"
+).search
+#: From the end of a tag's name to its `>`, quotes closed.
+exact_attributes = re.compile(rf"({_ATTRIBUTES})>").match
+
+_SCRIPT = any_of(["script"]) + _NAME_END
 #: Script data with its escaped states: within `<!--`, a `<script` hides the next `</script`.
 _SCRIPT_DATA = (
     rf"(?:[^<]++|<!--(?:[^<-]++|-(?!->)|<(?!/?{_SCRIPT})"
     rf"|<{_SCRIPT}(?:[^<-]++|-(?!->)|<(?!/{_SCRIPT}))*+(?:</{_SCRIPT})?+)*+|<(?!/{_SCRIPT}))*+"
 )
-#: Elements whose content is text, not markup (scripting is off, so `noscript` is not among them).
-RAW_TEXT = ("script", "style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")
-#: Elements whose end matters: what is inside is marked or read differently.
-_CONTAINERS = ("noscript", "template", "picture", "video", "audio", "svg")
+#: Elements whose content is text (scripting is off, so `noscript` is not among them) -> what matches that text.
+RAW_TEXT: dict[str, Callable[[str, int], re.Match[str] | None]] = {
+    **{
+        name: re.compile(rf"(?:[^<]++|<(?!/{any_of([name])}{_NAME_END}))*+").match
+        for name in ("style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")
+    },
+    "script": re.compile(_SCRIPT_DATA).match,
+}
 
 
-def _raw_text(name: str, attributes: str) -> str:
-    letters = _any_case(name) + _NAME_END
-    content = _SCRIPT_DATA if name == "script" else rf"(?:[^<]++|<(?!/{letters}))*+"
-    return rf"{letters}{attributes}>{content}"
+def may_be_inside(data: str, position: int, start: int) -> bool:
+    """Whether the `<` at `start` may belong to a tag that begins between `position`, which lies outside, and it.
 
-
-def _tokens(tag: str, attributes: str, end_tags: str) -> re.Pattern[str]:
-    """One group: a start tag up to its `>` (and its text, if that is raw), or an end tag's `/name`."""
-    raw = "|".join(_raw_text(name, attributes) for name in RAW_TEXT)
-    return re.compile(
-        rf"<(?:((?=[sStTiIxXnN])(?:{raw})|{tag}>|/(?:{end_tags}){_NAME_END})"
-        r"|!(?:--(?:-?>|(?:[^-]++|-(?!-!?>))*+)|[^>]*+)|\?[^>]*+|[a-zA-Z](?s:.)*+)"
+    If it does, that tag has no `>` yet, or the last quote of its kind is one that opened a value. True costs an
+    exact reading of the part, so it need not be certain; False is.
+    """
+    bracket = data.rfind("<", position, start)
+    if bracket < 0:
+        return False
+    if data.rfind(">", bracket, start) < 0:
+        return True
+    return _opens_value(data, position, data.rfind('"', position, start)) or _opens_value(
+        data, position, data.rfind("'", position, start)
     )
 
 
-_ANY_NAME = r"[a-zA-Z][^ \t\n\f\r/>]*+"
-#: Lists of tokens; what is no token (comments, declarations) is an empty text.
-fast_tokens = _tokens("[a-zA-Z][^>]*+", "[^>]*+", "|".join(map(_any_case, _CONTAINERS))).findall
-#: With all end tags, for documents with microdata.
-fast_tokens_and_ends = _tokens("[a-zA-Z][^>]*+", "[^>]*+", _ANY_NAME).findall
-exact_tokens = _tokens(_ANY_NAME + _ATTRIBUTES, _ATTRIBUTES, _ANY_NAME).findall
+def _opens_value(data: str, position: int, quote: int) -> bool:
+    if quote <= position:
+        return False
+    before = data[quote - 1]
+    return before == "=" or (before in " \t\n\f\r" and data[position:quote].rstrip()[-1:] == "=")
 
-tag_name = re.compile(r"/?[^ \t\n\f\r/>]++").match
-_closed_tag = re.compile(rf"[^ \t\n\f\r/>]++{_ATTRIBUTES}>").match
+
 _find_attributes = re.compile(
     r"([^ \t\n\f\r/>][^ \t\n\f\r/>=]*+)"
     rf"(?:{_WS}*+={_WS}*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\f\r>]++))?+)?+"
 ).findall
+_are_whole = re.compile(_ATTRIBUTES).fullmatch
+_before_value = re.compile(rf"[ \t\n\f\r/]*+([a-zA-Z_:@.-][a-zA-Z0-9_:@.-]*+){_WS}*+={_WS}*+").fullmatch
 
 
-def is_whole(tag: str) -> bool:
-    """Whether a start tag that was cut at its first `>` ends there."""
-    return _closed_tag(tag) is not None
+class _Names(dict[str, str | None]):
+    """The attribute's name in what stands before its quoted value (` src=`); None if there is more or less."""
+
+    def __missing__(self, before: str) -> str | None:
+        if len(self) >= 8192:
+            self.clear()
+        match = _before_value(before) if len(before) < 100 else None
+        name = self[before] = None if match is None else sys.intern(match[1].lower())
+        return name
 
 
-def head_and_text(token: str) -> tuple[str, str]:
-    """A raw text element's start tag and its text."""
-    match = _closed_tag(token)
-    end = len(token) if match is None else match.end()
-    return token[:end], token[end:]
+_name_before = _Names().__getitem__
 
 
-def attributes(tag: str) -> dict[str, str]:
-    """Attribute names (lower case) and raw values of a start tag; the first of a name counts.
+def attributes(text: str) -> dict[str, str] | None:
+    """Attribute names (lower case) and raw values in what follows a tag's name; the first of a name counts.
 
-    The tag's own name may be among them, with an empty value: it costs less to ignore than to cut off. A tag whose
-    values are all in double quotes, as most are, is cut at these, which takes a third of the time.
+    None when a quote is still open at the end of the text: the tag goes on after the `>` it was cut at.
+    A tag whose values are all in double quotes, as most are, is cut at these, which takes a third of the time.
     """
-    if "'" in tag:
-        return _parsed(tag)
-    *pairs, rest = tag.split('"')
-    if len(pairs) % 2:
-        return _parsed(tag)
-    found: dict[str, str] = {}
-    for before, value in zip(pairs[::2], pairs[1::2], strict=True):
-        name = _name_before(before)
-        if name is None:
-            return _parsed(tag)
-        if name not in found:
-            found[name] = value
-    if len(rest) > 3:
-        for name, double, single, bare in _find_attributes(rest):
-            found.setdefault(name.lower(), double or single or bare)
-    return found
+    parts = text.split('"')
+    rest = parts.pop()
+    if not len(parts) & 1 and (not rest or rest in _NOTHING or "'" not in rest):
+        values = parts[1::2]
+        found = dict(zip(map(_name_before, parts[::2]), values, strict=True))
+        if len(found) == len(values) and None not in found:
+            if rest and rest not in _NOTHING:
+                for name, _, _, bare in _find_attributes(rest):
+                    found.setdefault(name.lower(), bare)
+            return found  # type: ignore[return-value]
+    return parsed(text) if _are_whole(text) else None
 
 
-def _parsed(tag: str) -> dict[str, str]:
+_NOTHING = frozenset((" ", "/", " /"))
+
+
+def parsed(text: str) -> dict[str, str]:
+    """The same by the tokenizer's rules, of a text whose quotes are closed."""
     found: dict[str, str] = {}
-    for name, double, single, bare in _find_attributes(tag):
+    for name, double, single, bare in _find_attributes(text):
         found.setdefault(name.lower(), double or single or bare)
     return found
-
-
-_before_value = re.compile(
-    rf"(?:[a-zA-Z][^ \t\n\f\r/>=]*+)?{_WS}*+([^ \t\n\f\r/>=][^ \t\n\f\r/>=]*+){_WS}*+={_WS}*+"
-).fullmatch
-
-
-@lru_cache(maxsize=8192)
-def _name_before(text: str) -> str | None:
-    """The attribute's name in what stands before its quoted value (` src=`, or `img src=`); None if there is more."""
-    match = _before_value(text)
-    return None if match is None else match[1].lower()
