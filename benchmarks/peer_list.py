@@ -23,7 +23,7 @@ class Peer:
 
     @property
     def modes(self) -> frozenset[str]:
-        return frozenset({"pages", "noop"} if self.queue_title else {"pages"})
+        return frozenset({"pages", "noop", "add"} if self.queue_title else {"pages"})
 
     @property
     def folder(self) -> Path:

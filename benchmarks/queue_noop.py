@@ -3,8 +3,8 @@
     python benchmarks/queue_noop.py [--jobs N] [--concurrency 50,500,5000] [--waiting 1000,100000]
 
 Prints jobs per second of adding and of processing, and where the CPU time went (Python and server
-apart). `--waiting` leaves that many jobs behind in the queue, to show that the cost of a job does
-not depend on them.
+apart). `--waiting` has that many more jobs wait in the queue meanwhile, to show that the cost of a
+job does not depend on them, and tells how much memory each of them takes in the server.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 import uvloop
 from redis.asyncio import Redis
 
+from mediascrape.queue.adding import BATCH
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Backoff, Job, JobOptions, NewJob, Retention
@@ -46,6 +47,12 @@ class Row:
     python_us: float
     server_us: float
     jobs_per_round_trip: float
+    #: Bytes of the server's memory for each job that waits; 0 where none does.
+    bytes_waiting: float = 0.0
+
+
+async def used_memory(redis: Redis) -> int:
+    return int((await redis.info("memory"))["used_memory"])
 
 
 async def server_cpu(redis: Redis) -> float:
@@ -73,26 +80,21 @@ class Stopwatch:
         )  # fmt: skip
 
 
-def new_jobs(count: int, start: int = 0) -> list[NewJob]:
-    return [
-        NewJob(
-            "scrape-page",
-            {"url": f"https://host{n % 100}.example.org/gallery/page-{n}.html", "batch": "b" * 32},
-            OPTIONS,
-            f"url-digest-{n:012d}",
-        )
-        for n in range(start, start + count)
-    ]
+def new_job(n: int) -> NewJob:
+    url = f"https://host{n % 100}.example.org/gallery/page-{n}.html"
+    return NewJob("scrape-page", {"url": url, "batch": "b" * 32}, OPTIONS, f"{n:024x}")
 
 
-async def add(redis: Redis, count: int, waiting: int) -> Row:
-    queue = Queue(redis)
+async def add(redis: Redis, first: int, count: int, waiting: int) -> Row:
+    """Adds `count` jobs, made as they are added."""
+    queue = Queue(redis, defaults=OPTIONS)
     await queue.open()
     watch = Stopwatch(redis)
-    jobs = new_jobs(count)
+    before = await used_memory(redis)
     await watch.start()
-    await queue.add_many(jobs)
-    row = await watch.row("add", 1, waiting, count, 256)
+    await queue.add_many(new_job(n) for n in range(first, first + count))
+    row = await watch.row("add", 1, waiting, count, BATCH)
+    row.bytes_waiting = round((await used_memory(redis) - before) / count)
     await queue.aclose()
     return row
 
@@ -127,11 +129,16 @@ async def run(options: argparse.Namespace) -> list[Row]:
             redis = connect(valkey.url)
             if not options.aof:
                 await redis.config_set("appendonly", "no")
-            for waiting in options.waiting:
+            await redis.config_set("hash-max-listpack-value", options.listpack)
+            added = there = 0
+            for waiting in sorted(options.waiting):
+                if waiting > there:
+                    rows.append(await add(redis, added, waiting - there, there))
+                    added, there = added + waiting - there, waiting
                 for concurrency in options.concurrency:
-                    await redis.flushall()
-                    rows.append(await add(redis, options.jobs + waiting, waiting))
+                    rows.append(await add(redis, added, options.jobs, waiting))
                     rows.append(await process(redis, concurrency, options.jobs, waiting))
+                    added += options.jobs
             await redis.aclose()
     return rows
 
@@ -145,6 +152,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--concurrency", type=numbers, default=[50, 500, 5000])
     parser.add_argument("--waiting", type=numbers, default=[0])
+    parser.add_argument("--listpack", type=int, default=1024, help="the server's hash-max-listpack-value")
     parser.add_argument("--aof", action="store_true", help="with the append-only file, as in production")
     parser.add_argument("--cpu", type=int, default=0, help="the core that everything shares")
     parser.add_argument("--json", action="store_true")
@@ -155,11 +163,12 @@ def main() -> None:
     if options.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
         return
-    print("what     concurrency  waiting    jobs   jobs/s  python us  server us  jobs/trip")
+    print("what     concurrency  waiting    jobs   jobs/s  python us  server us  jobs/trip  bytes/job")
     for row in rows:
         print(
             f"{row.what:8} {row.concurrency:11} {row.waiting:8} {row.jobs:7} {row.per_second:8.0f}"
             f" {row.python_us:10} {row.server_us:10} {row.jobs_per_round_trip:10}"
+            f" {row.bytes_waiting or '':>10}"
         )
 
 

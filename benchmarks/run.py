@@ -1,4 +1,4 @@
-"""Run the peers side by side: `python -m benchmarks.run pages|noop|inflight`. See README.md here."""
+"""Run the peers side by side: `python -m benchmarks.run pages|noop|add|inflight`. See README.md here."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Scenario:
 SCENARIOS = {
     "pages": Scenario("CPU, speed and memory per scraped page", "pages", 3000, (50,)),
     "noop": Scenario("the queue alone: jobs that do nothing", "noop", 20_000, (50, 500, 5000), limit_s=120),
+    "add": Scenario("adding jobs in bulk", "add", 50_000, (1,), limit_s=120),
     "inflight": Scenario(
         "5,000 jobs in flight against an origin that answers after 4 s",
         "pages",
@@ -124,7 +125,7 @@ def table(results: list[tuple[int, Result]], concurrency: int, scenario: Scenari
         ("peer", "CPU ms/job", "x ours", "x bare", "jobs/s", "s", "peak MB", "media", "errors")
     ]
     for name, run in sorted(medians.items(), key=lambda item: (bool(item[1].error), item[1].cpu_ms)):
-        title = PEERS[name].queue_title if scenario.mode == "noop" else PEERS[name].title
+        title = PEERS[name].queue_title if scenario.mode != "pages" else PEERS[name].title
         figures = [f"{run.cpu_ms:.3f}", _ratio(run, medians.get(OURS)), _ratio(run, medians.get(LIMIT))]
         figures += [f"{run.rate:,.0f}", f"{run.usage.wall:.1f}"] if not run.error else ["-", "-"]
         figures += [f"{run.usage.peak_memory / 2**20:,.0f}", f"{run.media:,}", run.error or str(run.failed)]

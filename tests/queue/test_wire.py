@@ -58,3 +58,10 @@ def test_a_map_put_together_is_the_map_packed_whole(shared: dict[str, Any], more
     more = {key: value for key, value in more.items() if key not in shared}
     packed = b"".join(pack(key) + pack(value) for key, value in more.items())
     assert unpackb(PackedMap(shared).bytes_with(packed, len(more))) == shared | more
+
+
+def test_a_value_that_cannot_be_packed_leaves_nothing_behind() -> None:
+    for refused in ([1, object()], ["a", "\ud800"]):
+        with pytest.raises((TypeError, UnicodeEncodeError)):
+            pack(refused)
+        assert unpackb(pack([2])) == [2]

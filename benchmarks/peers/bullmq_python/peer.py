@@ -1,6 +1,6 @@
 """The bullmq package's worker with aiohttp and Lexbor. Does not store or look at robots.txt.
 
-Mode `noop` runs jobs that do nothing, added before the clock starts.
+Mode `noop` runs jobs that do nothing, added before the clock starts; mode `add` only adds.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import aiohttp
 import uvloop
 from bullmq import Job, Queue, Worker
 from extraction import media
-from protocol import CONCURRENCY, JOBS, NOOP, REDIS_URL, Count, ready
+from protocol import ADD, CONCURRENCY, JOBS, NOOP, REDIS_URL, Count, ready
 from selectolax.lexbor import LexborHTMLParser
 
 _SUBMIT_BATCH = 500
@@ -46,6 +46,11 @@ async def main() -> None:
         if NOOP:
             await submit(queue)
         await asyncio.to_thread(ready)
+        if ADD:
+            await submit(queue)
+            await asyncio.to_thread(count.all_added)
+            await queue.close()
+            return
         options = {"connection": REDIS_URL, "concurrency": CONCURRENCY, "removeOnComplete": {"count": 0}}
         worker = Worker("media-scrape", scrape, options)
         worker.on("completed", ended(True))

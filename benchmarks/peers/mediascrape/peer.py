@@ -1,6 +1,7 @@
 """mediascrape as a program uses it: embedded Valkey with its append-only file, SQLite store, politeness on.
 
-Mode `noop` runs jobs that do nothing, added before the clock starts, through its queue and worker alone.
+Mode `noop` runs jobs that do nothing, added before the clock starts, through its queue and worker alone;
+mode `add` only adds.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import uvloop
-from protocol import CONCURRENCY, JOBS, NOOP, Count, ready
+from protocol import ADD, CONCURRENCY, JOBS, NOOP, Count, ready
 
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
@@ -39,7 +40,7 @@ async def pages(count: Count) -> None:
         await asyncio.to_thread(count.report)
 
 
-async def noop(count: Count) -> None:
+async def alone(count: Count) -> None:
     async def nothing(_job: Job, _context: JobContext) -> None:
         count.job_ended(True)
 
@@ -49,7 +50,13 @@ async def noop(count: Count) -> None:
         stack.push_async_callback(client.aclose)
         stack.push_async_callback(adding.aclose)
         queue = Queue(adding, SETTINGS.queue_name, defaults=JobOptions(remove_on_complete=Retention(count=0)))
-        await queue.add_many(NewJob("scrape-page", {"url": url}, queue.defaults) for url in JOBS)
+        jobs = (NewJob("scrape-page", {"url": url}) for url in JOBS)
+        if ADD:
+            await asyncio.to_thread(ready)
+            await queue.add_many(jobs)
+            await asyncio.to_thread(count.all_added)
+            return
+        await queue.add_many(jobs)
         await asyncio.to_thread(ready)
         options = WorkerOptions(concurrency=CONCURRENCY)
         await stack.enter_async_context(Worker(client, SETTINGS.queue_name, nothing, options))
@@ -59,4 +66,4 @@ async def noop(count: Count) -> None:
         await asyncio.to_thread(count.report)
 
 
-uvloop.run(noop(Count()) if NOOP else pages(Count()))
+uvloop.run(alone(Count()) if NOOP or ADD else pages(Count()))

@@ -1,10 +1,10 @@
 // Node with the fastest parts: BullMQ worker, undici, htmlparser2 as a stream.
 // Does not retry, store, or look at robots.txt. Mode `noop` runs jobs that do nothing,
-// added before the clock starts.
+// added before the clock starts; mode `add` only adds.
 import { Queue, Worker } from "bullmq";
 import { Parser } from "htmlparser2";
 import { Agent, request } from "undici";
-import { concurrency, connection, count, jobEnded, mode, ready, submit } from "../protocol.mjs";
+import { allAdded, concurrency, connection, count, jobEnded, mode, ready, submit } from "../protocol.mjs";
 
 const MEDIA = new Set(["img", "video", "audio", "source"]);
 const dispatcher = new Agent({ connections: concurrency, headersTimeout: 60000, bodyTimeout: 60000 });
@@ -37,6 +37,11 @@ const queue = new Queue("media-scrape", { connection });
 await queue.waitUntilReady();
 if (mode === "noop") await submit(queue, 500);
 await ready();
-const worker = new Worker("media-scrape", scrape, { connection, concurrency });
-worker.on("completed", () => jobEnded(true)).on("failed", () => jobEnded(false));
-if (mode !== "noop") await submit(queue, 500);
+if (mode === "add") {
+  await submit(queue, 500);
+  allAdded();
+} else {
+  const worker = new Worker("media-scrape", scrape, { connection, concurrency });
+  worker.on("completed", () => jobEnded(true)).on("failed", () => jobEnded(false));
+  if (mode !== "noop") await submit(queue, 500);
+}

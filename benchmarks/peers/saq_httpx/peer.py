@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import uvloop
 from extraction import media
-from protocol import CONCURRENCY, JOBS, NOOP, REDIS_URL, Count, ready
+from protocol import ADD, CONCURRENCY, JOBS, NOOP, REDIS_URL, Count, ready
 from redis.asyncio import Redis
 from saq import Job, Worker
 from saq.queue.redis import RedisQueue
@@ -65,6 +65,10 @@ async def main() -> None:
     if NOOP:
         await submit(queue)
     await asyncio.to_thread(ready)
+    if ADD:
+        await submit(queue)
+        await asyncio.to_thread(count.all_added)
+        return
     working = asyncio.create_task(worker.start())
     if not NOOP:
         await submit(queue)

@@ -360,12 +360,20 @@ class Queue:
 
 async def _all(futures: Sequence[asyncio.Future[Added]]) -> list[Added]:
     """All results, or the first error after every future has ended."""
-    results = await asyncio.gather(*futures, return_exceptions=True)
     added: list[Added] = []
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-        added.append(result)
+    failure: Exception | None = None
+    try:
+        for future in futures:
+            try:
+                added.append(await future)
+            except Exception as error:  # noqa: BLE001  the first is raised below
+                failure = failure or error
+    except asyncio.CancelledError:
+        for future in futures:
+            future.cancel()
+        raise
+    if failure is not None:
+        raise failure
     return added
 
 
