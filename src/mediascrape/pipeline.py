@@ -25,8 +25,8 @@ from mediascrape.queue.slots import JobContext
 from mediascrape.scrape.extract import MediaItem
 from mediascrape.scrape.extraction import Extractor
 from mediascrape.scrape.fetch import Fetcher
-from mediascrape.scrape.response import Response
-from mediascrape.scrape.urls import normalize_url
+from mediascrape.scrape.response import Response, Validators
+from mediascrape.scrape.urls import normalize_url, without_credentials
 from mediascrape.store import OK, PageRecord, ScrapeRecord, Store
 
 #: Name of the jobs we understand, in BullMQ's sense.
@@ -39,14 +39,21 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ScrapeTask:
-    """What a job asks for: `url` is normalised, `batch_id` groups what one call submitted."""
+    """What a job asks for: `url` is normalised, `batch_id` groups what one call submitted. force: read the
+    page even if it has not changed since it was last scraped."""
 
     url: str
     batch_id: str | None = None
+    force: bool = False
 
-    def to_data(self) -> dict[str, str]:
+    def to_data(self) -> dict[str, Any]:
         """The job's data on the wire."""
-        return {"url": self.url} if self.batch_id is None else {"url": self.url, "batch": self.batch_id}
+        data: dict[str, Any] = {"url": self.url}
+        if self.batch_id is not None:
+            data["batch"] = self.batch_id
+        if self.force:
+            data["force"] = True
+        return data
 
 
 def read_task(name: str, data: object, *, max_url_length: int = 8192) -> ScrapeTask:
@@ -61,7 +68,10 @@ def read_task(name: str, data: object, *, max_url_length: int = 8192) -> ScrapeT
     batch = data.get("batch")
     if batch is not None and not isinstance(batch, str):
         raise JobDataError('"batch" in job data must be a text')
-    return ScrapeTask(normalize_url(data["url"], max_length=max_url_length), batch)
+    force = data.get("force", False)
+    if not isinstance(force, bool):
+        raise JobDataError('"force" in job data must be true or false')
+    return ScrapeTask(normalize_url(data["url"], max_length=max_url_length), batch, force)
 
 
 class HostTurn(Protocol):
@@ -94,6 +104,7 @@ class Pipeline:
         admission: Admission,
         *,
         max_url_length: int,
+        revalidate: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._fetcher = fetcher
@@ -101,6 +112,7 @@ class Pipeline:
         self._store = store
         self._admission = admission
         self._max_url_length = max_url_length
+        self._revalidate = revalidate
         self._clock = clock
 
     async def process(self, job: Job, context: JobContext) -> dict[str, Any]:
@@ -115,21 +127,35 @@ class Pipeline:
     async def _scrape(self, job: Job, clock: AttemptClock) -> dict[str, Any]:
         started = self._clock()
         task = read_task(job.name, job.data, max_url_length=self._max_url_length)
+        known = await self._known(task, clock)
         async with (
             self._admission.turn(task.url, clock) as turn,
-            self._fetcher.fetch(task.url, on_hop=turn.move, clock=clock) as response,
+            self._fetcher.fetch(task.url, validators=known, on_hop=turn.move, clock=clock) as response,
         ):
-            document = await self._extractor.document(response, clock)
-            page = _page_record(response, document.title)
+            unchanged = response.not_modified
+            document = None if unchanged else await self._extractor.document(response, clock)
+            page = _page_record(response, document.title if document else None)
+        items = document.items if document else None
         with clock.paused():
-            saved = await self._store.save(self._record(job, task, started, page=page, items=document.items))
-        return {"found": saved.found, "new": saved.new}
+            saved = await self._store.save(self._record(job, task, started, page=page, items=items))
+        result = {"found": saved.found, "new": saved.new}
+        return {**result, "unchanged": True} if unchanged else result
+
+    async def _known(self, task: ScrapeTask, clock: AttemptClock) -> Validators | None:
+        """What the page said of its version the last time, so that it need not be sent again."""
+        if not self._revalidate or task.force:
+            return None
+        with clock.paused():
+            stored = await self._store.validators(task.url)
+        return None if stored is None else Validators(stored.etag, stored.last_modified)
 
     async def record_failure(self, job: Job, error: BaseException) -> None:
         """Store that a job failed for good; awaited by the worker before the queue is told."""
         data = job.data if isinstance(job.data, dict) else {}
         url, batch = data.get("url"), data.get("batch")
-        task = ScrapeTask(url if isinstance(url, str) else "", batch if isinstance(batch, str) else None)
+        # A foreign producer's URL may hold a password, which is why it failed.
+        url = without_credentials(url) if isinstance(url, str) else ""
+        task = ScrapeTask(url, batch if isinstance(batch, str) else None)
         started = job.processed_on / 1000 if job.processed_on else self._clock()
         await self._store.save(self._record(job, task, started, error=error))
 

@@ -109,20 +109,28 @@ class Mediascrape:
     # --- submitting -----------------------------------------------------------------------------
 
     async def submit(
-        self, urls: Iterable[str], *, batch_id: str | None = None, priority: int = 0, delay_ms: int = 0
+        self,
+        urls: Iterable[str],
+        *,
+        batch_id: str | None = None,
+        priority: int = 0,
+        delay_ms: int = 0,
+        force: bool = False,
     ) -> Submission:
         """Queue a job for every distinct URL that no pending job answers for.
 
         All jobs go in shared round trips, also with those of concurrent calls. A URL that is none is
         reported in `rejected`; the rest is queued. `priority` 1 is the most urgent, 0 goes first of
-        all (BullMQ's order). Raises QueueUnavailableError when the queue cannot be reached.
+        all (BullMQ's order). `force` reads pages again that have not changed since they were last scraped.
+        Raises QueueUnavailableError when the queue cannot be reached.
         """
         accepted = sift(urls, max_url_length=self.settings.max_url_length)
         batch = batch_id or uuid4().hex
         options = self.queue.defaults
         if priority or delay_ms:
             options = replace(options, priority=priority, delay_ms=delay_ms)
-        added = await self.queue.add_many(_new_job(url, batch, options) for url in accepted.urls)
+        tasks = (ScrapeTask(url, batch, force) for url in accepted.urls)
+        added = await self.queue.add_many(_new_job(task, options) for task in tasks)
         jobs = [
             SubmittedJob(one.id, url, one.duplicate) for url, one in zip(accepted.urls, added, strict=True)
         ]
@@ -135,7 +143,7 @@ class Mediascrape:
         Raises InvalidURLError at once; the future ends with QueueUnavailableError where `submit` raises it.
         """
         url = normalize_url(url, max_length=self.settings.max_url_length)
-        return url, self.queue.add_soon(_new_job(url, batch_id, self.queue.defaults))
+        return url, self.queue.add_soon(_new_job(ScrapeTask(url, batch_id), self.queue.defaults))
 
     # --- following a submission -------------------------------------------------------------------
 
@@ -193,8 +201,8 @@ class Mediascrape:
         return self.store.iter_media(MediaQuery(job_ids=[job.id for job in submission.jobs]))
 
 
-def _new_job(url: str, batch_id: str, options: JobOptions) -> NewJob:
-    return NewJob(JOB_NAME, ScrapeTask(url, batch_id).to_data(), options, deduplication_id(url))
+def _new_job(task: ScrapeTask, options: JobOptions) -> NewJob:
+    return NewJob(JOB_NAME, task.to_data(), options, deduplication_id(task.url))
 
 
 # --- the parts --------------------------------------------------------------------------------------
@@ -252,7 +260,14 @@ async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncEx
     # The governor lets more jobs in as soon as a slow host holds those there are.
     floor = GovernorOptions().few if settings.concurrency == "auto" else 1
     admission = HostAdmission(gate, robots, policy, lambda: max(floor, worker.concurrency))
-    pipeline = Pipeline(fetcher, extractor, store, admission, max_url_length=settings.max_url_length)
+    pipeline = Pipeline(
+        fetcher,
+        extractor,
+        store,
+        admission,
+        max_url_length=settings.max_url_length,
+        revalidate=settings.revalidate,
+    )
     worker = Worker(
         client,
         settings.queue_name,

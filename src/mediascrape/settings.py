@@ -158,6 +158,12 @@ class Settings(BaseSettings):
         description="Comma-separated networks that may be contacted although not public, e.g. 127.0.0.0/8.",
     )
 
+    revalidate: bool = Field(
+        True,
+        description="Ask for a page that was scraped before only if it has changed (ETag, Last-Modified); its "
+        "media stay as they were found then.",
+    )
+
     # politeness
     host_concurrency: int = Field(8, ge=1, description="Requests at once to one host, across all workers.")
     host_delay_ms: int = Field(0, ge=0, description="Least time between two requests to one host.")

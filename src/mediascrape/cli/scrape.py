@@ -43,6 +43,7 @@ FAILURE_ROWS = 20
     type=click.Path(dir_okay=False),
     help="Write the media there instead of standard output.",
 )
+@click.option("--force", is_flag=True, help="Read pages again that have not changed since the last time.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress bar and no summary; failures are still told.")
 @with_settings(SERVICE, SCRAPING)
 def scrape_command(
@@ -51,6 +52,7 @@ def scrape_command(
     files: tuple[str, ...],
     output_format: Form | Literal["table"] | None,
     output: str | None,
+    force: bool,
     quiet: bool,
 ) -> int:
     """Scrape pages and show the images, videos, audio files and embeds found on them.
@@ -66,7 +68,7 @@ def scrape_command(
     configure_logging("warning" if settings.log_level == "info" else settings.log_level)
     if output_format is None:
         output_format = "table" if output is None and sys.stdout.isatty() else "jsonl"
-    return run(_Scrape(settings, output_format, output, quiet).run(gather_urls(urls, files)))
+    return run(_Scrape(settings, output_format, output, quiet).run(gather_urls(urls, files), force=force))
 
 
 class _Scrape:
@@ -81,12 +83,12 @@ class _Scrape:
         self._quiet = quiet
         self._err = console(stderr=True)
 
-    async def run(self, urls: list[str]) -> int:
+    async def run(self, urls: list[str], *, force: bool) -> int:
         from mediascrape.service import Mediascrape
 
         started = time.monotonic()
         async with Mediascrape(self._settings) as service:
-            submission = await service.submit(urls)
+            submission = await service.submit(urls, force=force)
             self._tell_rejected(submission)
             with self._progress(len(submission.jobs)) as report:
                 try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -24,6 +25,7 @@ from mediascrape.submission import Submission
 @click.option(
     "--delay-ms", type=click.IntRange(min=0), default=0, show_default=True, help="Start no earlier than this."
 )
+@click.option("--force", is_flag=True, help="Read pages again that have not changed since the last time.")
 @click.option("--json", "as_json", is_flag=True, help="Print the submission as JSON.")
 @with_settings(SERVICE)
 def submit_command(
@@ -32,6 +34,7 @@ def submit_command(
     files: tuple[str, ...],
     priority: int,
     delay_ms: int,
+    force: bool,
     as_json: bool,
 ) -> int:
     """Add a job for each URL and return without waiting.
@@ -40,7 +43,9 @@ def submit_command(
     (`mediascrape worker`, `serve` or `scrape`) does the rest.
     """
     configure_logging(settings.log_level)
-    submission = run(_submit(settings, gather_urls(urls, files), priority, delay_ms))
+    submission = run(
+        _submit(settings, gather_urls(urls, files), priority=priority, delay_ms=delay_ms, force=force)
+    )
     if as_json:
         click.echo(json.dumps(to_json(submission)))
     else:
@@ -53,11 +58,11 @@ def submit_command(
     return 3 if submission.rejected else 0
 
 
-async def _submit(settings: Settings, urls: list[str], priority: int, delay_ms: int) -> Submission:
+async def _submit(settings: Settings, urls: list[str], **options: Any) -> Submission:
     from mediascrape.service import Mediascrape
 
     async with Mediascrape(settings, worker=False) as service:
-        return await service.submit(urls, priority=priority, delay_ms=delay_ms)
+        return await service.submit(urls, **options)
 
 
 def to_json(submission: Submission) -> dict[str, object]:

@@ -33,6 +33,7 @@ _origin_of_final = re.compile(rf"https?://{_FINAL_HOST}(?=/)").match
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _NO_HOST = re.compile(r"https?:[/\\]*(?:[?#]|\Z)", re.IGNORECASE)
+_LOGIN = re.compile(r"\A(\s*[A-Za-z][A-Za-z0-9+.\-]*:[/\\]*)[^/\\?#]*@")
 _REMOVED = str.maketrans("", "", "\t\n\r")
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -71,6 +72,11 @@ def normalize_url(raw: str, *, max_length: int = 8192) -> str:
     if len(url) > max_length:
         raise URLTooLongError(f"the URL is longer than {max_length} characters")
     return url
+
+
+def without_credentials(text: str) -> str:
+    """A text that may be a URL, its user name and password blotted out; for records and logs."""
+    return _LOGIN.sub(r"\1***@", text, count=1)
 
 
 def join_url(base: str, ref: str) -> str | None:
