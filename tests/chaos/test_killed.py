@@ -12,11 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from chaos.victim import start_worker
 from command_line import CommandLine
 from mediascrape.loadtest.options import OriginOptions
 from mediascrape.loadtest.process import RunningOrigin, running_origin
+from mediascrape.queue.embedded import EmbeddedValkey
 
 PAGES = 400
+KILLS = 50
 QUICK = {
     "MEDIASCRAPE_LOCK_DURATION_MS": "1000",
     "MEDIASCRAPE_STALLED_INTERVAL_MS": "500",
@@ -65,19 +68,29 @@ async def check(mediascrape: CommandLine, origin: RunningOrigin, urls: list[str]
 
 
 @pytest.mark.slow
-async def test_a_worker_killed_again_and_again_loses_nothing(mediascrape: CommandLine) -> None:
+async def test_a_worker_killed_at_fifty_random_moments_loses_nothing(mediascrape: CommandLine) -> None:
     rng = random.Random(1)
-    async with running_origin(OriginOptions(hosts=16, pages=16, mean_size=30_000, latency="0.05")) as origin:
+    data = mediascrape.directory / "data"
+    async with running_origin(OriginOptions(hosts=16, pages=16, mean_size=30_000, latency="0.1")) as origin:
         urls = origin.urls(PAGES)
-        submitted = await mediascrape.run("submit", "--file", "-", stdin="\n".join(urls))
-        assert f"{PAGES} queued" in submitted.out
-        for _ in range(6):
-            with mediascrape.start("worker", "-c", "20", **QUICK) as process:
-                await asyncio.sleep(1.2 + rng.random())
-                process.send_signal(signal.SIGKILL)
-                await asyncio.to_thread(process.communicate, None, 30)
-        await finish(mediascrape)
-        await check(mediascrape, origin, urls, "worker killed 6 times")
+        async with EmbeddedValkey(data):  # held, so that it is not started anew for each
+            submitted = await mediascrape.run("submit", "--file", "-", stdin="\n".join(urls))
+            assert f"{PAGES} queued" in submitted.out
+            for _ in range(KILLS):
+                victim = start_worker(
+                    data_dir=data, concurrency=3, allow_networks=("127.0.0.0/8",), log_level="error",
+                    lock_duration_ms=1000, stalled_interval_ms=500, max_stalled_count=1000,
+                )  # fmt: skip
+                await asyncio.sleep(rng.uniform(0.0, 0.7))
+                victim.kill()
+                await asyncio.to_thread(victim.join)
+                assert victim.exitcode == -signal.SIGKILL
+            before = await requests_made(origin)
+            await finish(mediascrape)
+        await check(mediascrape, origin, urls, f"worker killed {KILLS} times")
+        made = await requests_made(origin)
+        assert 0 < len(before) < PAGES, "the kills fell before the work or after it"
+        assert made.total() > PAGES, "no kill fell into a job"
 
 
 @pytest.mark.slow
