@@ -33,6 +33,21 @@ DOCUMENTS = (
     "<style>{background:url(a.png)} b{background:url(b.png)}</style>",
     # Only the standard's own blanks are blanks.
     "<p style='background:url(\u00a0a.png)'>",
+    "<link rel=icon href=\u00a0>",
+    "<img srcset='a.png 2x\u00a0, b.png'>",
+    # A NUL is U+FFFD.
+    "<img src='a\x00b.png' srcset='\x00 2x'>",
+    # An attribute's name may begin with `=`.
+    "<img = src=a.png><img ='x' src=b.png><img =src=c.png>",
+    # Any base but data: and javascript: counts.
+    "<base href='file:///c:/x/'><img src=a.png><img src=/b.png><img src=https://e.org/c.png>",
+    "<base href='javascript:1'><img src=a.png><base href=/x/>",
+    "<base href='mailto:x'><img src=a.png>",
+    # Frames stand in framesets.
+    "<p><frame src=a.html>",
+    "<frameset><frame src=a.html><frame src=b.html></frameset>",
+    # A background may have no extension.
+    "<table background=/x?id=1><tr><td background='/y'>x</table>",
 )
 
 

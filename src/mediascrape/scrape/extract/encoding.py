@@ -65,7 +65,15 @@ _LABELS = {
 
 
 def read_bytes(body: bytes, content_type: str | None) -> tuple[str, str, str]:
-    """The document as UTF-8 read as Latin-1, the standard's name of its encoding, and Python's codec for it."""
+    """The document as UTF-8 read as Latin-1, the standard's name of its encoding, and Python's codec for it.
+
+    A NUL stands for U+FFFD wherever it can matter to a URL (HTML 13.2.5).
+    """
+    data, name, codec = _decoded(body, content_type)
+    return data.replace("\0", "\xef\xbf\xbd") if "\0" in data else data, name, codec
+
+
+def _decoded(body: bytes, content_type: str | None) -> tuple[str, str, str]:
     if body.startswith(b"\xef\xbb\xbf"):
         return body[3:].decode("latin-1"), "utf-8", "utf-8"
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -96,7 +96,7 @@ def find_link(page: Page, element: str, attrs: dict[str, str]) -> None:
     rels = attrs.get("rel", "").lower().split()
     if "stylesheet" in rels:
         return
-    href = plain(attrs.get("href", "")).strip()
+    href = plain(attrs.get("href", ""))
     if not href:
         return
     for rel in rels:

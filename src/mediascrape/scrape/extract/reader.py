@@ -47,12 +47,13 @@ def read(page: Page, data: str) -> None:
 class _Reader:
     """One document and what is known of it as a whole."""
 
-    __slots__ = ("data", "has_microdata", "page")
+    __slots__ = ("data", "has_backgrounds", "has_microdata", "page")
 
     def __init__(self, page: Page, data: str) -> None:
         self.page = page
         self.data = data
         self.has_microdata = "itemprop" in data
+        self.has_backgrounds = " background=" in data
 
     def read(self) -> None:
         data, page, position = self.data, self.page, 0
@@ -146,6 +147,8 @@ class _Reader:
         needles: tuple[str, ...] = ("itemprop", "itemscope") if self.has_microdata else ()
         if data.find("(", start, end) >= 0:
             needles += ("url(", "URL(")
+        if self.has_backgrounds:
+            needles += (" background=",)
         found = len(hints)
         for needle in needles:
             hint = data.find(needle, start, end)
@@ -184,7 +187,12 @@ class _Reader:
 
 
 def _may_matter(text: str) -> bool:
-    return "(" in text or "item" in text or ("." in text and next(_names_media(text + ">"), None) is not None)
+    return (
+        "(" in text
+        or "item" in text
+        or " background=" in text
+        or ("." in text and next(_names_media(text + ">"), None) is not None)
+    )
 
 
 def _script(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
@@ -215,8 +223,9 @@ def _base(page: Page, name: str, attrs: Attributes) -> None:
     if page.base_fixed or href is None or "in_template" in page.within:
         return
     page.base_fixed = True
-    base = join_url(page.document.base_url, plain(href).strip())
-    if base is None or not base.startswith(("http://", "https://")) or base == page.document.base_url:
+    base = join_url(page.document.base_url, plain(href))
+    # HTML 2.4.3; any other scheme counts, and then what is relative is nothing that could be fetched.
+    if base is None or base.startswith(("data:", "javascript:")) or base == page.document.base_url:
         return
     page.document.base_url = base
     if page.resolved:
@@ -226,6 +235,16 @@ def _base(page: Page, name: str, attrs: Attributes) -> None:
 def _html(page: Page, name: str, attrs: Attributes) -> None:
     if page.document.lang is None:
         page.document.lang = label(attrs.get("lang", ""))
+
+
+def _frameset(page: Page, name: str, attrs: Attributes) -> None:
+    page.parent = name
+
+
+def _frame(page: Page, name: str, attrs: Attributes) -> None:
+    """Outside a `frameset` the parser drops it."""
+    if page.parent == "frameset":
+        find(page, name, attrs)
 
 
 def _noscript(page: Page, name: str, attrs: Attributes) -> None:
@@ -268,6 +287,8 @@ _HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
     ),
     "base": _base,
     "html": _html,
+    "frameset": _frameset,
+    "frame": _frame,
     "noscript": _noscript,
     "template": _template,
     "/noscript": _outside,

@@ -9,7 +9,7 @@ _next_url = re.compile(r"[ \t\n\f\r,]*([^ \t\n\f\r]+)").match
 #: The common descriptor: one token, then a comma or the end.
 _simple_descriptor = re.compile(r"[ \t\n\f\r]*([0-9.]+[wx])?[ \t\n\f\r]*(?:,|$)").match
 _is_descriptor = re.compile(r"(?:[0-9]+[wh]|-?(?:[0-9]+|[0-9]*\.[0-9]+)(?:[eE][+-]?[0-9]+)?x)").fullmatch
-_BLANKS = " \t\n\f\r"
+_words = re.compile(r"[^ \t\n\f\r]+").findall
 
 
 def parse_srcset(text: str) -> list[tuple[str, str | None]]:
@@ -53,7 +53,7 @@ def _descriptors(text: str, position: int) -> tuple[list[str], int]:
         elif char == ",":
             break
         position += 1
-    found.extend(text[start:position].split())
+    found.extend(_words(text[start:position]))
     return found, position + 1
 
 
