@@ -8,24 +8,23 @@ from collections.abc import Callable
 #: What may stand around media; `%` is where.
 AROUND = (
     "%", "%", "%", "%", "<div>%</div>", "<p>%", "<noscript>%</noscript>", "<template>%</template>", "<!--%-->",
-    "<!-->%-->", "<!--->%-->", "<!--%--!>", "<!-- <!-- %-->", "<!--%--!x>%-->", "<!x %>", "<?x %?>", 
+    "<!-->%-->", "<!--->%-->", "<!--%--!>", "<!-- <!-- %-->", "<!--%--!x>%-->", "<!x %>", "<?x %?>",
     "<![CDATA[%]]>", "<svg>%</svg>", "<svg><![CDATA[%]]></svg>", "<svg><foreignObject>%</foreignObject></svg>",
     "<svg><desc>%</svg>", "<math>%</math>", "<math><mi>%</mi></math>",
     "<math><annotation-xml encoding=text/html>%</math>", "<textarea>%</textarea>", "<title>%</title>",
     "<iframe>%</iframe>", "<xmp>%</xmp>", "<noembed>%</noembed>", "<noframes>%</noframes>",
     "<script>%</script>", "<script><!--%--></script>", "<style>%</style>",
-    "<script type=text/template>%</script>", "<script><!--<script>%</script>%", 
-    
-    "<svg/>%", "<svg><path/>%", "</p>%", "</br>%", "</body>%", "</html>%", "</head>%", "<head>%</head>",
-    "<body>%", "<table>%</table>", "<table><tr><td>%</table>", "<tr>%</tr>", "<select>%</select>",
-    "<select><option>%</select>", "<button>%</button>", "<object>%</object>", "<video>%</video>",
-    "<audio>%</audio>", "<picture>%</picture>", "<picture><div>%</div></picture>", "<ul><li>%",
-    "<a href=x>%</a>", "<b><i>%</b></i>", "<frameset>%</frameset>", "<details>%", "<dialog>%",
-    "<template><template>%</template>%</template>", "<noscript><noscript>%</noscript>%</noscript>",
-    "<template>%", "<div><template shadowrootmode=open>%</template></div>", "<marquee>%", 
-    "<listing>%</listing>", "<colgroup>%</colgroup>", "<caption>%", "<form>%</form>", "<applet>%</applet>",
-    "<ruby><rt>%", "<pre>\n%</pre>", '<div a="%">', "<div a='%'>", "<div a=%>", "<x-y>%</x-y>", "<p%>", "<%>",
-    "< img%>", "<a%b>", "<img/%>", "<svg><a>%</a></svg>", "<search>%</search>", "<object data=x>%</object>",
+    "<script type=text/template>%</script>", "<script><!--<script>%</script>%", "<svg/>%", "<svg><path/>%",
+    "</p>%", "</br>%", "</body>%", "</html>%", "</head>%", "<head>%</head>", "<body>%", "<table>%</table>",
+    "<table><tr><td>%</table>", "<tr>%</tr>", "<select>%</select>", "<select><option>%</select>",
+    "<button>%</button>", "<object>%</object>", "<video>%</video>", "<audio>%</audio>", "<picture>%</picture>",
+    "<picture><div>%</div></picture>", "<ul><li>%", "<a href=x>%</a>", "<b><i>%</b></i>",
+    "<frameset>%</frameset>", "<details>%", "<dialog>%", "<template><template>%</template>%</template>",
+    "<noscript><noscript>%</noscript>%</noscript>", "<template>%",
+    "<div><template shadowrootmode=open>%</template></div>", "<marquee>%", "<listing>%</listing>",
+    "<colgroup>%</colgroup>", "<caption>%", "<form>%</form>", "<applet>%</applet>", "<ruby><rt>%",
+    "<pre>\n%</pre>", '<div a="%">', "<div a='%'>", "<div a=%>", "<x-y>%</x-y>", "<p%>", "<%>", "< img%>",
+    "<a%b>", "<img/%>", "<svg><a>%</a></svg>", "<search>%</search>", "<object data=x>%</object>",
     '<iframe srcdoc="%"></iframe>',
 )  # fmt: skip
 STARTS = (
@@ -38,9 +37,9 @@ BASES = (
     "<base href=/other/>", "<base href='//cdn.example/'>", "<base href=data:x>", "<base href='javascript:1'>",
     "<base>", "<base target=x>", "<base href=''>", "<base href=http://[>",
     "<base href='https://b.example/x/y?q#f'>", "<base href=' sub/ '>", '<BASE HREF="../"/>',
-    "<noscript><base href=/n/></noscript>", "<template><base href=/t/></template>",
-    "<!--<base href=/c/>-->", "<base href='a' href='b/'>", "<base href='?x'>",
-    "<base href='file:///x'>", "<base href='b\tc/'>", "<base href='&#47;e&#47;'>",
+    "<noscript><base href=/n/></noscript>", "<template><base href=/t/></template>", "<!--<base href=/c/>-->",
+    "<base href='a' href='b/'>", "<base href='?x'>", "<base href='file:///x'>", "<base href='b\tc/'>",
+    "<base href='&#47;e&#47;'>",
 )  # fmt: skip
 
 
@@ -172,11 +171,11 @@ CSS_URLS = (
     "image-set(url(%) 1x, url(x%) 2x)", "-webkit-image-set(url(%) 1x)",
     "image-set(\"%\" type(\"image/png\"), 'y%' 2x)", "linear-gradient(red,blue), url(%)",
     "cross-fade(url(%), url(z%), 50%)", "/*c*/url(%)/*d*/", "/*url(c%)*/red", '"url(s%)"', "'url(s%)'", "none",
-    'url("")', "url()", "url(#%)", "url(data:x,%)", "url(%) red no-repeat", "red url(%)",
-    "url(%)no-repeat", "url(%)!important", "url(%) ! important", "url(%) !ie", 'url(a"b%)', "url(a(b%)",
-    "url('%' foo)", 'src("%")', "url (%)", 'url("%)")', "url('a;b}c{%')", "url(a;b/%)", "url(a{b}/%)",
-    "url(//cdn.example/%)", 'url("\\2f %")', "url(%)\\9", "image(url(%))", "url(%), url(v%)",
-    "var(--x, url(%))", "attr(x)", "url(&quot;%&quot;)", "url(<%)",
+    'url("")', "url()", "url(#%)", "url(data:x,%)", "url(%) red no-repeat", "red url(%)", "url(%)no-repeat",
+    "url(%)!important", "url(%) ! important", "url(%) !ie", 'url(a"b%)', "url(a(b%)", "url('%' foo)",
+    'src("%")', "url (%)", 'url("%)")', "url('a;b}c{%')", "url(a;b/%)", "url(a{b}/%)", "url(//cdn.example/%)",
+    'url("\\2f %")', "url(%)\\9", "image(url(%))", "url(%), url(v%)", "var(--x, url(%))", "attr(x)",
+    "url(&quot;%&quot;)", "url(<%)",
 )  # fmt: skip
 DECLARATIONS = (
     "background:%", "background-image:%", "background: %", "BACKGROUND:%", "background :%", "list-style:%",
