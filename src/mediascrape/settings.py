@@ -7,15 +7,16 @@ derived from the fields below, so a setting that is not described here does not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mediascrape.errors import ConfigurationError
@@ -29,6 +30,10 @@ UNPREFIXED = (
     "redis_username",
     "redis_password",
     "redis_db",
+    "redis_tls",
+    "redis_ca_file",
+    "redis_cert_file",
+    "redis_key_file",
     "database_url",
 )
 
@@ -65,8 +70,8 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         None, validation_alias="REDIS_URL",
-        description="Valkey or Redis to use (redis://, rediss://, unix://). Without it and REDIS_HOST "
-        "an embedded Valkey is started in the data directory.",
+        description="Valkey or Redis to use (redis://, rediss://, unix://, redis+sentinel://, redis+cluster://: "
+        "docs/scaling.md). Without it and REDIS_HOST an embedded Valkey is started in the data directory.",
     )  # fmt: skip
     redis_host: str | None = Field(
         None, validation_alias="REDIS_HOST", description="Host, where no REDIS_URL is given."
@@ -82,6 +87,23 @@ class Settings(BaseSettings):
     )
     redis_db: int = Field(
         0, ge=0, validation_alias="REDIS_DB", description="Database number beside REDIS_HOST."
+    )
+    redis_tls: bool = Field(
+        False,
+        validation_alias="REDIS_TLS",
+        description="Speak TLS to REDIS_HOST; a URL says rediss:// instead.",
+    )
+    redis_ca_file: FilePath | None = Field(
+        None, validation_alias="REDIS_CA_FILE",
+        description="Certificates (PEM) that the server's is checked against, where the system's do not do.",
+    )  # fmt: skip
+    redis_cert_file: FilePath | None = Field(
+        None,
+        validation_alias="REDIS_CERT_FILE",
+        description="Our own certificate, for servers that ask for one.",
+    )
+    redis_key_file: FilePath | None = Field(
+        None, validation_alias="REDIS_KEY_FILE", description="The key of REDIS_CERT_FILE."
     )
     database_url: SecretStr | None = Field(
         None, validation_alias="DATABASE_URL",
@@ -247,16 +269,42 @@ class Settings(BaseSettings):
 
     @property
     def queue_url(self) -> str | None:
-        """URL of the external Valkey or Redis, or None for the embedded one."""
+        """URL of the external Valkey or Redis, all that it needs in it, or None for the embedded one.
+
+        Raises ConfigurationError for a cluster whose nodes would share the queue's keys.
+        """
         if self.redis_url is not None:
-            return self.redis_url.get_secret_value()
+            return self._completed(self.redis_url.get_secret_value())
         if self.redis_host is None:
             return None
         user = quote(self.redis_username or "", safe="")
         password = quote(self.redis_password.get_secret_value(), safe="") if self.redis_password else ""
         login = f"{user}:{password}@" if user or password else ""
         host = f"[{self.redis_host}]" if ":" in self.redis_host else self.redis_host
-        return f"redis://{login}{host}:{self.redis_port}/{self.redis_db}"
+        scheme = "rediss" if self.redis_tls else "redis"
+        return self._completed(f"{scheme}://{login}{host}:{self.redis_port}/{self.redis_db}")
+
+    def _completed(self, url: str) -> str:
+        """With the certificates, and for a cluster the prefix that decides which node serves the queue."""
+        scheme = url.partition("://")[0].lower()
+        query = {}
+        if scheme.startswith(("rediss", "valkeys")):
+            files = {
+                "ssl_ca_certs": self.redis_ca_file,
+                "ssl_certfile": self.redis_cert_file,
+                "ssl_keyfile": self.redis_key_file,
+            }
+            query = {name: str(file) for name, file in files.items() if file is not None}
+        if scheme.endswith("+cluster"):
+            if re.search(r"\{[^}]+\}", self.queue_prefix) is None:
+                raise ConfigurationError(
+                    f"{PREFIX}QUEUE_PREFIX={self.queue_prefix}: in a cluster it must hold a part in braces, "
+                    "as {bull}, so that all keys of the queue lie on one node"
+                )
+            query["key"] = self.queue_prefix
+        if not query:
+            return url
+        return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
 
     @property
     def store_url(self) -> str:

@@ -29,15 +29,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from mediascrape.errors import ConfigurationError, QueueUnavailableError
+from mediascrape.queue.address import is_cluster, pool_of
 
-#: valkey:// names the same protocol; redis-py knows the older names only.
-SCHEMES = {
-    "redis": "redis",
-    "rediss": "rediss",
-    "unix": "unix",
-    "valkey": "redis",
-    "valkeys": "rediss",
-}
 #: Seconds that a blocking command's socket waits beyond the server's own time-out.
 BLOCKING_MARGIN = 5.0
 #: The oldest versions whose commands the scripts of BullMQ 6 use.
@@ -81,31 +74,21 @@ def connect_blocking(url: str, longest_block: float, options: ConnectionOptions 
 
 
 def _client(url: str, options: ConnectionOptions, socket_timeout: float) -> Redis:
+    times = {
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": socket_timeout,
+        "socket_connect_timeout": options.connect_timeout,
+    }
+    replies = {"decode_responses": True, "protocol": 2}  # the scripts' replies are read in RESP2's shapes
+    pool = {
+        "health_check_interval": options.health_check_interval,
+        "max_connections": options.max_connections,
+        "client_name": options.client_name,
+    }
     try:
-        client: Redis = Redis.from_url(
-            _normalise(url),
-            decode_responses=True,
-            protocol=2,  # the scripts' replies are read in RESP2's shapes
-            retry=Retry(NoBackoff(), 0),
-            retry_on_timeout=False,
-            socket_timeout=socket_timeout,
-            socket_connect_timeout=options.connect_timeout,
-            health_check_interval=options.health_check_interval,
-            max_connections=options.max_connections,
-            client_name=options.client_name,
-        )
+        return Redis.from_pool(pool_of(url, times | replies, pool))
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"{redact(url)} is not a usable Redis URL: {error}") from None
-    return client
-
-
-def _normalise(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    known = SCHEMES.get(scheme.lower())
-    if not separator or known is None:
-        accepted = ", ".join(f"{name}://" for name in SCHEMES)
-        raise ConfigurationError(f"{redact(url)} is not a usable Redis URL; it must begin with {accepted}")
-    return f"{known}://{rest}"
 
 
 def redact(url: str) -> str:
@@ -238,6 +221,11 @@ async def check_server(redis: Redis, url: str) -> ServerInfo:
     if oldest and _numbers(server.version) < oldest:
         raise ConfigurationError(
             f"{where} runs {server}; the queue needs Redis 6.2 or later, or Valkey 7.2 or later"
+        )
+    if server.cluster and not is_cluster(url):
+        raise ConfigurationError(
+            f"{where} is a node of a cluster; name the cluster as redis+cluster://HOST:PORT,HOST:PORT and give "
+            "the queue a prefix in braces (MEDIASCRAPE_QUEUE_PREFIX={bull}), which keeps its keys on one node"
         )
     if server.eviction != "noeviction":
         raise ConfigurationError(

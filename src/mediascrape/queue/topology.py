@@ -1,0 +1,122 @@
+"""Servers whose address changes: the master that Sentinel names, the node that owns the queue's slot.
+
+Every connection asks for the address when it is made. One that reaches a server which is no longer the
+right one (it answers MOVED, READONLY and the like) is closed as lost, so that whoever used it does what
+it does after any lost connection, and the next connection asks anew.
+
+All keys of a queue lie in one slot of a cluster, so one node serves it: nothing is ever routed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection
+from redis.asyncio.sentinel import Sentinel
+from redis.crc import key_slot
+from redis.exceptions import (
+    AskError,
+    ClusterDownError,
+    MasterDownError,
+    MovedError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+Address = tuple[str, int]
+Locate = Callable[[], Awaitable[Address]]
+
+#: The server is not, or not yet, the one for the queue; nothing was carried out.
+_WRONG_SERVER = (MovedError, AskError, ClusterDownError, TryAgainError, MasterDownError, ReadOnlyError)
+
+
+class LocatedConnection(Connection):
+    """A connection to wherever `locate` says."""
+
+    def __init__(self, *, locate: Locate, **options: Any) -> None:
+        self._locate = locate
+        super().__init__(**options)
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self._locate()
+        await super()._connect()  # type: ignore[no-untyped-call]
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        try:
+            return await super().read_response(*arguments, **options)
+        except _WRONG_SERVER as error:
+            await self.disconnect(nowait=True)
+            raise RedisConnectionError(
+                f"{self.host}:{self.port} is no longer the queue's: {error}"
+            ) from error
+
+
+class LocatedSSLConnection(LocatedConnection, SSLConnection):
+    """The same over TLS."""
+
+
+def located_pool(locate: Locate, options: dict[str, Any]) -> ConnectionPool:
+    """A pool of connections to wherever `locate` says at the time. `options` as redis-py's pool takes
+    them, without host and port."""
+    tls = issubclass(options.get("connection_class", Connection), SSLConnection)
+    kind = LocatedSSLConnection if tls else LocatedConnection
+    return ConnectionPool(**{**options, "connection_class": kind, "locate": locate})
+
+
+class SentinelMaster:
+    """The address of the master of this name, as the first sentinel that answers has it.
+
+    options: of the connections to the sentinels, TLS and login included.
+    """
+
+    def __init__(self, sentinels: Sequence[Address], name: str, options: dict[str, Any]) -> None:
+        self._sentinels = list(sentinels)
+        self._name = name
+        self._options = options
+
+    async def __call__(self) -> Address:
+        sentinel = Sentinel(self._sentinels, sentinel_kwargs=self._options)  # type: ignore[no-untyped-call]
+        try:
+            host, port = await sentinel.discover_master(self._name)
+        finally:
+            await sentinel.aclose()
+        return host, int(port)
+
+
+class SlotOwner:
+    """The address of the cluster's node that owns the slot of `key`, asked of any node that answers.
+
+    options: of the connections to the nodes, TLS and login included.
+    """
+
+    def __init__(self, nodes: Sequence[Address], key: str, options: dict[str, Any]) -> None:
+        self._nodes = list(nodes)
+        self._slot = int(key_slot(key.encode()))
+        self._options = options
+
+    async def __call__(self) -> Address:
+        failures = []
+        for host, port in self._nodes:
+            client = Redis(host=host, port=port, **self._options)
+            try:
+                ranges = await client.execute_command("CLUSTER", "SLOTS")  # type: ignore[no-untyped-call]
+            except (RedisError, OSError) as error:
+                failures.append(f"{host}:{port}: {error}")
+                continue
+            finally:
+                await client.aclose()
+            for first, last, owner, *replicas in ranges:
+                if first <= self._slot <= last:
+                    address = owner[0] or host, int(owner[1])
+                    self._remember([address, *((node[0] or host, int(node[1])) for node in replicas)])
+                    return address
+            failures.append(f"{host}:{port}: slot {self._slot} is not served")
+        raise RedisConnectionError("; ".join(failures))
+
+    def _remember(self, found: Sequence[Address]) -> None:
+        """The nodes that serve the slot are asked before those that were given."""
+        self._nodes = [*found, *(node for node in self._nodes if node not in found)][:64]
