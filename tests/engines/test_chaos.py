@@ -23,8 +23,8 @@ from engines.servers import Server
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import NewJob
+from mediascrape.queue.lua import batch_scripts, load_scripts
 from mediascrape.queue.queue import Queue
-from mediascrape.queue.scripts import load_scripts
 from mediascrape.queue.worker import Worker
 
 __all__ = ["proxy"]
@@ -34,7 +34,7 @@ __all__ = ["proxy"]
     "script", ["addStandardJob-9", "moveToActive-11", "moveToFinished-14", "moveToDelayed-11"]
 )
 async def test_a_lost_reply(script: str, direct: Server, proxy: Proxy) -> None:
-    proxy.needle = load_scripts()[script].sha.encode()
+    proxy.needle = {**load_scripts(), **batch_scripts()}[script].sha.encode()
     proxy.cuts = 3
     client = connect(proxy.url)
     await run(cast("EmbeddedValkey", direct), client, Ledger(), f"{direct.engine}: reply of {script} lost")

@@ -9,6 +9,7 @@ All keys of a queue lie in one slot of a cluster, so one node serves it: nothing
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from redis.exceptions import (
     MovedError,
     ReadOnlyError,
     RedisError,
+    ResponseError,
     TryAgainError,
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -30,8 +32,18 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 Address = tuple[str, int]
 Locate = Callable[[], Awaitable[Address]]
 
-#: The server is not, or not yet, the one for the queue; nothing was carried out.
+#: Seconds before a server is asked again that has just refused.
+_AGAIN_S = 0.25
+#: The server is not, or not yet, the one for the queue.
 _WRONG_SERVER = (MovedError, AskError, ClusterDownError, TryAgainError, MasterDownError, ReadOnlyError)
+
+
+def _is_refusal(reply: object) -> bool:
+    """NOREPLICAS: a master told to take nothing without a replica (`min-replicas-to-write`), as one that
+    Sentinel is about to replace."""
+    return isinstance(reply, _WRONG_SERVER) or (
+        isinstance(reply, ResponseError) and str(reply).startswith("NOREPLICAS")
+    )
 
 
 class LocatedConnection(Connection):
@@ -39,20 +51,33 @@ class LocatedConnection(Connection):
 
     def __init__(self, *, locate: Locate, **options: Any) -> None:
         self._locate = locate
+        self._refused_by: Address | None = None
         super().__init__(**options)
 
     async def _connect(self) -> None:
         self.host, self.port = await self._locate()
+        if (self.host, self.port) == self._refused_by:  # those who know have not noticed yet
+            await asyncio.sleep(_AGAIN_S)
         await super()._connect()  # type: ignore[no-untyped-call]
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        """A reply. One of many calls in a script counts as lost when any of them was refused."""
         try:
-            return await super().read_response(*arguments, **options)
-        except _WRONG_SERVER as error:
-            await self.disconnect(nowait=True)
-            raise RedisConnectionError(
-                f"{self.host}:{self.port} is no longer the queue's: {error}"
-            ) from error
+            reply = await super().read_response(*arguments, **options)
+        except RedisError as error:
+            if not _is_refusal(error):
+                raise
+            refusal: Exception = error
+        else:
+            refusals = [one for one in reply if _is_refusal(one)] if isinstance(reply, list) else ()
+            if not refusals:
+                return reply
+            refusal = refusals[0]
+        self._refused_by = (self.host, self.port)
+        await self.disconnect(nowait=True)
+        raise RedisConnectionError(
+            f"{self.host}:{self.port} is no longer the queue's: {refusal}"
+        ) from refusal
 
 
 class LocatedSSLConnection(LocatedConnection, SSLConnection):
