@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from redis.asyncio import Redis
 
+from conformance.peers import PATIENCE, QUEUE
 from mediascrape.errors import JobDataError
 from mediascrape.queue.job import Job
 from mediascrape.queue.slots import JobContext, WorkerOptions
@@ -48,3 +53,34 @@ async def our_worker(redis: Redis, queue_name: str, **options: Any) -> AsyncIter
     ours = Ours(Worker(redis, queue_name, processor, WorkerOptions(**settings)))
     async with ours.worker:
         yield ours
+
+
+class DoomedWorker:
+    """Our worker in another process (`our_process.py`)."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    async def begun(self) -> str:
+        """The id of the next job it begins."""
+        assert self._process.stdout is not None
+        async with asyncio.timeout(PATIENCE):
+            return (await self._process.stdout.readline()).decode().strip()
+
+    def kill(self) -> None:
+        """Gone without a word."""
+        self._process.kill()
+
+
+@asynccontextmanager
+async def doomed_worker(url: str) -> AsyncIterator[DoomedWorker]:
+    script = Path(__file__).with_name("our_process.py")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, script, url, QUEUE, stdout=PIPE, env=os.environ
+    )
+    try:
+        yield DoomedWorker(process)
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -237,6 +237,20 @@ async def test_a_child_that_fails_here_does_to_its_parent_what_node_asked_for(
     assert (failed.failed_reason or "").startswith("child_failed: child ")
 
 
+# --- what a foreign producer asks of a job's log --------------------------------------------------
+
+
+async def test_only_the_last_rows_of_a_log_are_kept(node: NodePeer, queue: Queue, redis: Redis) -> None:
+    opts = {"attempts": 4, "keepLogs": 2, "stackTraceLimit": 1}
+    job = await node.call("add", name="x", data={"log": "a row", "todo": "fail"}, opts=opts)
+    async with our_worker(redis, QUEUE):
+        await finished(queue, 1)
+    theirs = await node.call("getJob", id=job["id"])
+    assert theirs["logs"] == ["a row", "a row"]
+    assert len(theirs["stacktrace"]) == 1
+    assert theirs["attemptsMade"] == 4
+
+
 # --- stopping a running job -----------------------------------------------------------------------
 
 

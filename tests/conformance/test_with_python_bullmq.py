@@ -10,12 +10,14 @@ import pytest
 from redis.asyncio import Redis
 
 from conformance.ours import our_worker
-from conformance.peers import QUEUE
+from conformance.peers import QUEUE, until
 from conformance.test_workers_with_node import finished
 from mediascrape.queue.connection import connect_blocking
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Backoff, JobOptions, NewJob, Retention
 from mediascrape.queue.queue import Queue
+from mediascrape.queue.repeat import Repeat
+from mediascrape.queue.schedules import NewSchedule
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 KEEP = JobOptions(remove_on_complete=Retention())
@@ -102,3 +104,53 @@ async def test_both_workers_share_one_queue(their_worker: list[str], queue: Queu
         counts = await finished(queue, 200)
     assert counts["completed"] == 200
     assert sorted(ours.begun + their_worker) == sorted(each.id for each in added)
+
+
+async def test_it_honours_our_delays_and_priorities(their_worker: list[str], queue: Queue) -> None:
+    await queue.pause()
+    added = [
+        await queue.add(
+            "x", {}, JobOptions(priority=priority, delay_ms=delay_ms, remove_on_complete=Retention())
+        )
+        for priority, delay_ms in ((5, 0), (1, 0), (0, 300), (3, 0))
+    ]
+    await queue.resume()
+    await finished(queue, 4)
+    assert sorted(their_worker) == sorted(each.id for each in added)
+    jobs = {each.id: await queue.get_job(each.id) for each in added}
+    begun = {job_id: job.processed_on or 0 for job_id, job in jobs.items() if job is not None}
+    assert begun[added[1].id] <= begun[added[3].id] <= begun[added[0].id]
+    delayed = jobs[added[2].id]
+    assert delayed is not None
+    assert begun[delayed.id] - delayed.timestamp >= 300
+
+
+async def test_its_worker_runs_our_schedules(their_worker: list[str], queue: Queue) -> None:
+    gone = JobOptions(remove_on_complete=Retention(0))
+    await queue.schedules.upsert([NewSchedule("s", Repeat(every_ms=50), NewJob("x", {"n": 1}, gone))])
+    await until(lambda: len(their_worker) >= 3)
+    assert len(their_worker) == len(set(their_worker))
+    assert all(job_id.startswith("repeat:s:") for job_id in their_worker)
+
+
+async def test_we_run_its_schedules(theirs: bullmq.Queue, queue: Queue, redis: Redis) -> None:
+    await theirs.upsertJobScheduler(
+        "s", {"pattern": "* * * * * *"}, "x", {"n": 1}, {"removeOnComplete": True}
+    )
+    async with our_worker(redis, QUEUE) as ours:
+        await until(lambda: len(ours.begun) >= 2)
+    assert ours.data[0] == {"n": 1}
+    assert (await theirs.getJobScheduler("s"))["iterationCount"] == len(ours.begun) + 1
+
+
+async def test_logs_progress_and_removal_each_way(theirs: bullmq.Queue, queue: Queue) -> None:
+    added = await queue.add("x", {})
+    job = await bullmq.Job.fromId(theirs, added.id)
+    assert job is not None
+    await job.log("a row")
+    await job.updateProgress({"pages": 1})
+    ours = await queue.get_job(added.id)
+    assert ours is not None
+    assert (ours.progress, await queue.get_logs(added.id)) == ({"pages": 1}, ["a row"])
+    await theirs.remove(added.id)
+    assert await queue.get_job(added.id) is None

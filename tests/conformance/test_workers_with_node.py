@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from conformance.ours import our_worker
+from conformance.ours import doomed_worker, our_worker
 from conformance.peers import QUEUE, NodePeer, doomed_peer, until
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Backoff, JobOptions, NewJob, Retention
@@ -255,31 +255,34 @@ async def test_we_recover_the_jobs_of_a_killed_node_worker(
         assert (await node.call("getJob", id=each.id))["stalledCounter"] == 1
 
 
-async def test_node_recovers_the_jobs_of_a_vanished_worker_of_ours(
-    node: NodePeer, queue: Queue, redis: Redis
+async def test_node_recovers_the_jobs_of_a_killed_worker_of_ours(
+    node: NodePeer, queue: Queue, valkey: EmbeddedValkey
 ) -> None:
-    async with our_worker(redis, QUEUE, lock_duration_ms=1000, stalled_interval_ms=300) as ours:
-        ids = await node.call("addBulk", jobs=[{"name": "x", "data": {"ms": 2000}}] * 3)
-        await until(lambda: len(ours.begun) == 3)
-        for task in ours.worker._tasks:  # it renews nothing and finishes nothing any more
-            task.cancel()
-        await node.call("listen")
-        await node.call("startWorker", opts={"stalledInterval": 300})
-        await node.happening("event:stalled", 3)
-        counts = await finished(queue, 3)
-    assert counts["completed"] == 3
-    assert sorted(each["id"] for each in await node.happening("completed", 3)) == sorted(ids)
+    await node.call("listen")
+    ids = await node.call("addBulk", jobs=[{"name": "x", "data": {}}] * 3)
+    async with doomed_worker(valkey.url) as doomed:
+        begun = [await doomed.begun() for _ in range(3)]
+        doomed.kill()
+    await node.call("startWorker", opts={"stalledInterval": 300})
+    await node.happening("event:stalled", 3)
+    counts = await finished(queue, 3)
+    assert (counts["completed"], counts["active"]) == (3, 0)
+    by_node = [each["id"] for each in await node.happening("completed", 3)]
+    assert sorted(by_node) == sorted(begun) == sorted(ids)
+    assert {(await node.call("getJob", id=job_id))["stalledCounter"] for job_id in ids} == {1}
 
 
 async def test_a_job_that_kills_each_side_once_fails_unrun(
     node: NodePeer, queue: Queue, redis: Redis, valkey: EmbeddedValkey
 ) -> None:
     added = await queue.add("x", {"ms": 60_000}, KEEP)
-    for _ in range(2):
-        async with doomed_peer(valkey.socket_path, QUEUE) as doomed:
-            await doomed.call("startWorker", opts=SHORT)
-            await doomed.happening("processing", id=added.id)
-            doomed.kill()
+    async with doomed_peer(valkey.socket_path, QUEUE) as node_s:
+        await node_s.call("startWorker", opts=SHORT)
+        await node_s.happening("processing", id=added.id)
+        node_s.kill()
+    async with doomed_worker(valkey.url) as ours_too:
+        assert await ours_too.begun() == added.id
+        ours_too.kill()
     async with our_worker(redis, QUEUE, stalled_interval_ms=300) as ours:
         counts = await finished(queue, 1)
     job = await queue.get_job(added.id)
