@@ -68,7 +68,7 @@ async def test_we_hear_node_s_worker_and_queue(node: NodePeer, redis: Redis) -> 
     assert of(told, "failed", bad)[0].reason == "told to fail 1"
     (delayed,) = of(told, "delayed", bad)
     assert delayed.due_ms is not None
-    assert delayed.due_ms >= delayed.at_ms
+    assert abs(delayed.due_ms - delayed.at_ms) < 10_000
 
 
 async def test_both_listeners_hear_the_same_of_both_workers(
