@@ -30,7 +30,7 @@ from mediascrape.pipeline import JOB_NAME, Pipeline, ScrapeTask
 from mediascrape.queue.adding import Added
 from mediascrape.queue.cache import SharedCache
 from mediascrape.queue.connection import check_server, connect, queue_errors
-from mediascrape.queue.embedded import EmbeddedValkey
+from mediascrape.queue.embedded import EmbeddedOptions, EmbeddedValkey
 from mediascrape.queue.groups import GroupGate
 from mediascrape.queue.job import Backoff, JobOptions, NewJob, Retention
 from mediascrape.queue.presence import Presences, WorkerPresence
@@ -212,8 +212,13 @@ async def open_queue_server(settings: Settings, stack: AsyncExitStack) -> str:
     """URL of the Valkey or Redis to use; the embedded one is started and held until `stack` ends."""
     if settings.queue_url is not None:
         return settings.queue_url
-    embedded = await stack.enter_async_context(EmbeddedValkey(settings.data_dir))
+    embedded = await stack.enter_async_context(EmbeddedValkey(settings.data_dir, embedded_options(settings)))
     return embedded.url
+
+
+def embedded_options(settings: Settings) -> EmbeddedOptions:
+    """Those of the process that starts the server; others join it as it is."""
+    return EmbeddedOptions(appendfsync=settings.queue_fsync)
 
 
 async def open_queue(settings: Settings, url: str, stack: AsyncExitStack) -> Queue:
@@ -223,7 +228,10 @@ async def open_queue(settings: Settings, url: str, stack: AsyncExitStack) -> Que
     server = await check_server(client, url)
     for warning in server.warnings:
         log.warning("%s", warning)
-    queue = Queue(client, settings.queue_name, settings.queue_prefix, job_defaults(settings))
+    queue = Queue(
+        client, settings.queue_name, settings.queue_prefix, job_defaults(settings),
+        max_memory_bytes=settings.queue_max_memory_bytes,
+    )  # fmt: skip
     stack.push_async_callback(queue.aclose)
     with queue_errors(url):
         await queue.open()

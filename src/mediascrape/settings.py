@@ -121,6 +121,16 @@ class Settings(BaseSettings):
     # the queue
     queue_name: str = Field("media-scrape", min_length=1, description="Name of the BullMQ queue.")
     queue_prefix: str = Field("bull", min_length=1, description="Key prefix of the BullMQ queue.")
+    queue_fsync: Literal["everysec", "always"] = Field(
+        "everysec",
+        description="When the embedded Valkey's file is written through to the disk: each second, or before "
+        "each reply (slower; nothing is lost when the machine itself crashes).",
+    )
+    queue_max_memory_bytes: int = Field(
+        0, ge=0,
+        description="Adds are refused while the queue's server uses more memory; running jobs go on. "
+        "0 sets no limit.",
+    )  # fmt: skip
     attempts: int = Field(2, ge=1, le=1000, description="How often a job is tried in all.")
     backoff_ms: int = Field(
         2000, ge=0, description="Delay before the second attempt; doubles for each one after."

@@ -30,6 +30,8 @@ _LOW_BITS = 20
 #: server's other clients (about 10 ms).
 BATCH = 256
 _RECEIPT_SECONDS = 300
+#: Seconds for which a look at the server's memory holds: at full speed it grows by 1 MB meanwhile.
+_ROOM_S = 0.1
 _ADD_SCRIPTS = ("addStandardJob-9", "addDelayedJob-6", "addPrioritizedJob-9")
 
 
@@ -87,12 +89,16 @@ class Adder:
     """Sends adds. Everything added while a round trip is under way shares the next one.
 
     patience_s: how long an unreachable server is waited for.
+    max_memory_bytes: adds are refused while the server uses more; 0 for no limit. The server's own
+    `maxmemory` would refuse the claims of workers as well, and a full queue could not be emptied.
     """
 
-    def __init__(self, link: Link, keys: QueueKeys, *, patience_s: float) -> None:
+    def __init__(self, link: Link, keys: QueueKeys, *, patience_s: float, max_memory_bytes: int = 0) -> None:
         self._link = link
         self._keys = keys
         self._patience_s = patience_s
+        self._max_memory_bytes = max_memory_bytes
+        self._room_until = 0.0
         self._pending: deque[_Pending] = deque()
         self._flusher: asyncio.Task[None] | None = None
         #: Whether the server of this connection has been given the scripts. One that lacks them would
@@ -131,6 +137,19 @@ class Adder:
                 item = self._pending.popleft()
                 item.future.set_exception(QueueUnavailableError("the queue was closed before the add"))
 
+    async def _require_room(self) -> None:
+        """Raises QueueUnavailableError while the server uses more memory than allowed."""
+        loop = asyncio.get_running_loop()
+        if not self._max_memory_bytes or loop.time() < self._room_until:
+            return
+        used = _used_memory(await self._link.call(command("INFO", "memory")))
+        if used > self._max_memory_bytes:
+            raise QueueUnavailableError(
+                f"the queue is full: its server uses {used} bytes of memory, {self._max_memory_bytes} are "
+                "allowed (MEDIASCRAPE_QUEUE_MAX_MEMORY_BYTES); add again when jobs are done"
+            )
+        self._room_until = loop.time() + _ROOM_S
+
     async def _send(self, batch: Sequence[_Pending]) -> None:
         receipt = self._keys.receipt(secrets.token_hex(8))
         adds, sizes = pack_calls([item.call for item in batch])
@@ -150,6 +169,7 @@ class Adder:
                 if in_doubt and await self._link.call(command("EXISTS", receipt)):
                     replies = await self._replies_after_the_fact(batch)
                     break
+                await self._require_room()
                 loads = [] if self._loaded else _load_commands()
                 replies = (await self._link.execute([*loads, *packed]))[-1]  # of EXEC
                 self._loaded = True
@@ -195,6 +215,10 @@ class Adder:
                 item.future.set_result(Added(str(reply), str(reply) != item.job_id))
         if unknown:
             await self._send(unknown)
+
+
+def _used_memory(info: str) -> int:
+    return int(info.partition("\r\nused_memory:")[2].partition("\r\n")[0])
 
 
 def _load_commands() -> list[bytes]:

@@ -56,12 +56,10 @@ class EmbeddedOptions:
 
     appendfsync: `everysec` may lose the last second of writes when the machine (not the process)
         crashes; `always` writes through to the disk before each reply.
-    max_memory_bytes: adds are refused above it; 0 means no limit.
     start_timeout_s: time for the server to be ready, its file loaded.
     """
 
     appendfsync: Literal["everysec", "always"] = "everysec"
-    max_memory_bytes: int = 0
     start_timeout_s: float = 60.0
 
 
@@ -274,7 +272,7 @@ def server_command(directory: Path, socket_path: Path, options: EmbeddedOptions)
         "daemonize": "no",
         "databases": "1",
         "loglevel": "warning",
-        "maxmemory": str(options.max_memory_bytes),
+        # No maxmemory: it would refuse the claims of workers too. `Queue` refuses adds instead.
         "maxmemory-policy": "noeviction",
         # The append-only file is the record; snapshots beside it would fork the process for nothing.
         "appendonly": "yes",

@@ -27,6 +27,8 @@ STATES: tuple[State, ...] = (
 )  # fmt: skip
 #: Jobs are packed and sent this many at a time, so that a huge list is never in memory twice.
 _CHUNK = 2048
+#: What Node's Queue writes down about itself: the length of the events stream, and who it is.
+_META = {"opts.maxLenEvents": "10000", "version": "mediascrape"}
 #: The scripts' code for a job that is not (or no longer) in the state asked for.
 _NOT_IN_STATE = -3
 
@@ -44,6 +46,7 @@ class Queue:
 
     defaults: options of jobs that are added without any.
     patience_s: how long a call waits for an unreachable server before QueueUnavailableError.
+    max_memory_bytes: adds are refused while the server uses more; 0 for no limit.
     """
 
     def __init__(
@@ -54,16 +57,14 @@ class Queue:
         defaults: JobOptions | None = None,
         *,
         patience_s: float = 10.0,
-        max_events: int = 10_000,
-        version: str = "mediascrape",
+        max_memory_bytes: int = 0,
     ) -> None:
         self.keys = QueueKeys(name, prefix)
         self.defaults = defaults or JobOptions()
         self._scripts = QueueScripts(self.keys)
         self._link = SharedLink(Link(redis))
         self._patience_s = patience_s
-        self._meta = {"opts.maxLenEvents": str(max_events), "version": version}
-        self._adder = Adder(Link(redis), self.keys, patience_s=patience_s)
+        self._adder = Adder(Link(redis), self.keys, patience_s=patience_s, max_memory_bytes=max_memory_bytes)
         self._ids = JobIds()
         self.schedules = Schedules(self._run, self.keys, self.defaults)
 
@@ -73,9 +74,7 @@ class Queue:
 
     async def open(self) -> None:
         """Write the queue's description, as Node's Queue does; one already there stays."""
-        await self._run(
-            [command("HSETNX", self.keys.meta, field, value) for field, value in self._meta.items()]
-        )
+        await self._run([command("HSETNX", self.keys.meta, field, value) for field, value in _META.items()])
 
     async def aclose(self) -> None:
         await self._adder.aclose()
