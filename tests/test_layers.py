@@ -12,15 +12,29 @@ import mediascrape
 
 PACKAGE = Path(mediascrape.__file__).parent
 
-BASE = frozenset({"settings", "errors"})
+BASE = frozenset({"settings", "errors", "histogram"})
 PARTS = BASE | {"queue", "scrape", "store"}
 SERVICE = frozenset(
-    {"allocator", "service", "pipeline", "admission", "submission", "scheduling", "governor", "upkeep"}
+    {
+        "allocator",
+        "service",
+        "pipeline",
+        "observing",
+        "tracing",
+        "admission",
+        "submission",
+        "scheduling",
+        "governor",
+        "upkeep",
+    }
 )
 #: part of the package -> the parts it may import besides itself
 MAY_IMPORT: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "allocator": frozenset(),
+    "histogram": frozenset(),
+    "tracing": BASE,
+    "observing": BASE | {"queue"},
     "settings": frozenset({"errors"}),
     "queue": BASE,
     "scrape": BASE,
@@ -28,10 +42,11 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "governor": BASE,
     "admission": BASE | {"queue", "scrape"},
     "submission": BASE | {"scrape"},
-    "pipeline": PARTS,
+    "pipeline": PARTS | {"observing"},
     "upkeep": PARTS,
     "scheduling": PARTS | {"pipeline", "submission"},
-    "service": PARTS | {"pipeline", "admission", "submission", "scheduling", "governor", "upkeep"},
+    "service": PARTS
+    | {"pipeline", "admission", "submission", "scheduling", "governor", "upkeep", "observing", "tracing"},
     "loadtest": PARTS | SERVICE,
     "web": PARTS | SERVICE,
     "cli": PARTS | SERVICE | {"web", "loadtest"},

@@ -89,6 +89,7 @@ class Governor:
         self.options = options or GovernorOptions()
         self.limit = self._bounded(self.options.start)
         self.why = "start"  #: the reason for the limit: one word, for metrics and people
+        self.seen = Sample(0)  #: what it judged by
         self._time: float | None = None
         self._cost_s = self.options.cost_guess_s
         self._cpu_s = self._ended = 0.0  # both fade at the same pace
@@ -103,6 +104,7 @@ class Governor:
         """The limit from now on."""
         elapsed = max(0.001, now - self._time) if self._time is not None else 0.25
         self._time = now
+        self.seen = sample
         self._learn(sample, elapsed)
         if now >= self._ceiling_until:
             self._ceiling = None

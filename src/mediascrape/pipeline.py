@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mediascrape.errors import JobDataError, MediascrapeError, ServiceUnavailableError
+from mediascrape.observing import Observer
 from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
 from mediascrape.queue.outcome import Postpone
@@ -102,6 +103,7 @@ class Pipeline:
         extractor: Extractor,
         store: Store,
         admission: Admission,
+        observer: Observer,
         *,
         max_url_length: int,
         revalidate: bool = True,
@@ -111,6 +113,7 @@ class Pipeline:
         self._extractor = extractor
         self._store = store
         self._admission = admission
+        self._observer = observer
         self._max_url_length = max_url_length
         self._revalidate = revalidate
         self._clock = clock
@@ -118,7 +121,8 @@ class Pipeline:
     async def process(self, job: Job, context: JobContext) -> dict[str, Any]:
         """Scrape the job's page; the result goes into BullMQ's `completed` event."""
         try:
-            return await self._scrape(job, context.clock)
+            with self._observer.attempt(job.id, {"messaging.message.attempt": job.attempts_made + 1}):
+                return await self._scrape(job, context.clock)
         except ServiceUnavailableError as error:
             # Our own services are away: no fault of the page, so no attempt of its job is used.
             log.warning("job %s waits: %s", job.id, error)
@@ -126,17 +130,21 @@ class Pipeline:
 
     async def _scrape(self, job: Job, clock: AttemptClock) -> dict[str, Any]:
         started = self._clock()
+        observer = self._observer
         task = read_task(job.name, job.data, max_url_length=self._max_url_length)
         known = await self._known(task, clock)
         async with (
-            self._admission.turn(task.url, clock) as turn,
-            self._fetcher.fetch(task.url, validators=known, on_hop=turn.move, clock=clock) as response,
+            observer.entering("admit", self._admission.turn(task.url, clock)) as turn,
+            observer.entering(
+                "fetch", self._fetcher.fetch(task.url, validators=known, on_hop=turn.move, clock=clock)
+            ) as response,
         ):
             unchanged = response.not_modified
-            document = None if unchanged else await self._extractor.document(response, clock)
+            with observer.step("extract"):
+                document = None if unchanged else await self._extractor.document(response, clock)
             page = _page_record(response, document.title if document else None)
         items = document.items if document else None
-        with clock.paused():
+        with observer.step("save"), clock.paused():
             saved = await self._store.save(self._record(job, task, started, page=page, items=items))
         result = {"found": saved.found, "new": saved.new}
         return {**result, "unchanged": True} if unchanged else result

@@ -26,6 +26,7 @@ from redis.asyncio import Redis
 from mediascrape.admission import HostAdmission, robots_fetcher
 from mediascrape.errors import ConfigurationError
 from mediascrape.governor import Governor, GovernorOptions, MemoryGauge, govern
+from mediascrape.observing import Observer
 from mediascrape.pipeline import JOB_NAME, Pipeline, ScrapeTask
 from mediascrape.queue.adding import Added
 from mediascrape.queue.cache import SharedCache
@@ -51,6 +52,7 @@ from mediascrape.scrape.urls import normalize_url
 from mediascrape.settings import Settings
 from mediascrape.store import OK, MediaQuery, Store, StoredMedia, StoredScrape, StoreOptions, open_store
 from mediascrape.submission import Progress, Submission, SubmittedJob, deduplication_id, sift
+from mediascrape.tracing import open_tracer
 from mediascrape.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,8 @@ class Mediascrape:
     """
 
     queue: Queue
+    #: What attempts of this process tell.
+    observer: Observer
     #: Pages to be scraped again and again.
     schedules: PageSchedules
     store: Store
@@ -83,6 +87,7 @@ class Mediascrape:
         self.settings = settings or Settings.load()
         self.worker = None
         self.governor = None
+        self.observer = Observer()
         self._with_worker = worker
         self._exits = AsyncExitStack()
 
@@ -94,8 +99,10 @@ class Mediascrape:
             self.store = await stack.enter_async_context(
                 open_store(self.settings.store_url, store_options(self.settings))
             )
+            if self.settings.otel:
+                self.observer.tracer = open_tracer(stack)
             if self._with_worker:
-                self.worker = await open_worker(self.settings, url, self.store, stack)
+                self.worker = await open_worker(self.settings, url, self.store, self.observer, stack)
                 self.governor = await open_governor(self.settings, self.worker, stack)
                 open_presence(url, self.worker, self.governor, stack)
             self._exits = stack.pop_all()
@@ -248,7 +255,9 @@ def job_defaults(settings: Settings) -> JobOptions:
     )
 
 
-async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncExitStack) -> Worker:
+async def open_worker(
+    settings: Settings, url: str, store: Store, observer: Observer, stack: AsyncExitStack
+) -> Worker:
     """A worker that has begun; when `stack` ends it finishes or hands back what it runs."""
     raise_file_limit(files_wanted(settings))
     client = connect(url)
@@ -273,6 +282,7 @@ async def open_worker(settings: Settings, url: str, store: Store, stack: AsyncEx
         extractor,
         store,
         admission,
+        observer,
         max_url_length=settings.max_url_length,
         revalidate=settings.revalidate,
     )

@@ -256,6 +256,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged."
     )
+    log_format: Literal["pretty", "json"] = Field(
+        "pretty", description="How `serve` and `worker` log: for people, or one JSON object a line."
+    )
+    otel: bool = Field(
+        False,
+        description="Send spans of jobs with OpenTelemetry (needs the extra `otel`; OTEL_* say where to).",
+    )
 
     @field_validator("kinds")
     @classmethod

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import WEB, with_settings
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.settings import Settings
 
 #: Seconds that the sample site's pages take: slow enough to watch.

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mediascrape.cli import EXIT_JOBS_FAILED
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.cli.terminal import console, duration, table
 from mediascrape.loadtest.options import FAULTS, OriginOptions, check_latency, parse_fault
 from mediascrape.settings import Settings

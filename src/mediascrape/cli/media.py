@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import click
 
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import STORE, with_settings
 from mediascrape.cli.results import Form, write_media
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.cli.terminal import console, safe, size, table
 from mediascrape.settings import Settings
 from mediascrape.store.records import MediaQuery, StoredMedia

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SERVICE, with_settings
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.cli.terminal import console, safe, table
 from mediascrape.settings import Settings
 

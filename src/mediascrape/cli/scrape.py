@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from mediascrape.cli import EXIT_JOBS_FAILED
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.cli.sources import gather_urls
 from mediascrape.cli.terminal import console, duration, safe, size, table
 from mediascrape.settings import Settings

@@ -7,8 +7,9 @@ import asyncio
 import click
 
 from mediascrape.allocator import settle_garbage_collector
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, WEB, with_settings
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.settings import Settings
 
 
@@ -24,7 +25,7 @@ def serve_command(settings: Settings, worker: bool) -> None:
     from mediascrape.web.access import check_exposure
 
     check_exposure(settings)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     run(_serve(settings, worker=worker))
 
 

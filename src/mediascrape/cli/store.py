@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import STORE, with_settings
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.cli.terminal import console, duration, safe
 from mediascrape.settings import Settings
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SERVICE, with_settings
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.cli.sources import gather_urls
 from mediascrape.cli.terminal import safe
 from mediascrape.settings import Settings

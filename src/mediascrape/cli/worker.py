@@ -6,8 +6,9 @@ import asyncio
 
 import click
 
+from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
-from mediascrape.cli.running import configure_logging, run
+from mediascrape.cli.running import run
 from mediascrape.settings import Settings
 
 
@@ -19,7 +20,7 @@ def worker_command(settings: Settings) -> None:
     SIGTERM or Ctrl-C lets jobs in flight end for a while (MEDIASCRAPE_SHUTDOWN_GRACE_S) and hands
     the rest back to the queue, where other workers take them at once; twice ends it now.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     run(_work(settings))
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mediascrape.errors import StoreRejectedError, StoreUnavailableError
+from mediascrape.histogram import Histogram
 
 from .prepare import Prepared
 from .records import Saved
@@ -29,6 +30,7 @@ class CommitStats:
     seconds: float = 0.0
     last_seconds: float = 0.0
     waiting: int = 0
+    durations: Histogram = field(default_factory=Histogram)
 
 
 @dataclass(slots=True)
@@ -136,6 +138,7 @@ class Committer:
         self.stats.records += len(batch)
         self.stats.last_seconds = loop.time() - started
         self.stats.seconds += self.stats.last_seconds
+        self.stats.durations.observe(self.stats.last_seconds)
         self.stats.waiting = len(self._waiting)
 
     async def _write_apart(self, batch: list[_Waiting]) -> list[Saved | Exception]:

@@ -32,6 +32,7 @@ from mediascrape.web.pages import queue as queue_pages
 from mediascrape.web.pages import submit as submit_pages
 from mediascrape.web.pages.rendering import STATIC
 from mediascrape.web.parts import Parts
+from mediascrape.web.request_ids import RequestIds
 from mediascrape.web.sessions import Sessions, load_secret
 from mediascrape.web.thumbnails.service import Thumbnails, open_thumbnails
 
@@ -87,12 +88,13 @@ class WebApp:
                 settings, service, batches, sessions, live, asyncio.Semaphore(events.MOST_STREAMS), thumbnails
             )
         )
-        self._gate = Gate(self._routed, settings, sessions)
+        gate = Gate(self._routed, settings, sessions)
+        self._app = RequestIds(gate)
         #: For the server: see LeanProtocol.
-        self.lean = Lean(self._gate, service.submit_one)
+        self.lean = Lean(gate, service.submit_one)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._gate(scope, receive, send)
+        await self._app(scope, receive, send)
 
     async def end_streams(self) -> None:
         """Let event streams end, so that the server can stop without cutting them."""

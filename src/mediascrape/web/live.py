@@ -145,6 +145,10 @@ class Live:
         """Resident bytes of this process; the embedded Valkey's are not its own."""
         return int(self._process.memory_info().rss)
 
+    async def hosts(self, most: int) -> list[GroupStatus]:
+        """Hosts that keep jobs waiting now."""
+        return await self._gate.snapshot(most)
+
     async def wait(self) -> None:
         """Until the next look, or the end of the service."""
         async with self._looked:
