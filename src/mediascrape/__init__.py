@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mediascrape.errors import MediascrapeError as MediascrapeError
+    from mediascrape.queue.events import QueueEvent as QueueEvent
+    from mediascrape.queue.events import QueueEvents as QueueEvents
     from mediascrape.queue.job import Backoff as Backoff
     from mediascrape.queue.job import JobOptions as JobOptions
     from mediascrape.queue.outcome import Postpone as Postpone
     from mediascrape.queue.queue import Queue as Queue
+    from mediascrape.queue.repeat import Repeat as Repeat
     from mediascrape.queue.slots import WorkerOptions as WorkerOptions
     from mediascrape.queue.worker import Worker as Worker
     from mediascrape.scrape.extract import extract as extract
@@ -37,6 +40,9 @@ _HOMES = {
     "MediascrapeError": "errors",
     "Postpone": "queue.outcome",
     "Queue": "queue.queue",
+    "QueueEvent": "queue.events",
+    "QueueEvents": "queue.events",
+    "Repeat": "queue.repeat",
     "Settings": "settings",
     "Store": "store",
     "Worker": "queue.worker",

@@ -95,11 +95,10 @@ class JobStateError(MediascrapeError):
     code = "job_state"
 
 
-class InvalidScheduleError(MediascrapeError):
+class InvalidScheduleError(ConfigurationError):
     """A schedule's interval, cron expression, time zone or dates make no sense."""
 
     code = "bad_schedule"
-    exit_code = 2
 
 
 class JobStalledError(MediascrapeError):

@@ -426,6 +426,7 @@ def worker_options(settings: Settings) -> WorkerOptions:
         worker_name=f"{socket.gethostname()}:{os.getpid()}",
         remove_on_complete=Retention(count=settings.keep_completed_count),
         remove_on_fail=Retention(count=settings.keep_failed_count, age_s=settings.keep_failed_age_s),
+        metrics_points=settings.metrics_points or None,
     )
 
 

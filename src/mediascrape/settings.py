@@ -144,6 +144,10 @@ class Settings(BaseSettings):
     keep_completed_count: int = Field(
         0, ge=0, description="Completed jobs kept in the queue; results live in the store."
     )
+    metrics_points: int = Field(
+        0, ge=0, le=44_640,
+        description="Minutes of per-minute counts kept in the queue, for BullMQ's getMetrics and Bull Board.",
+    )  # fmt: skip
 
     # the worker
     concurrency: Literal["auto"] | Annotated[int, Field(ge=1)] = Field(

@@ -37,7 +37,7 @@ async def take_until(events: QueueEvents, last: Callable[[QueueEvent], bool]) ->
 
 
 async def test_the_life_of_jobs_is_told(queue: Queue, redis: Redis) -> None:
-    async with QueueEvents(redis, queue.name) as events, Worker(redis, queue.name, processor):
+    async with queue.events() as events, Worker(redis, queue.name, processor):
         good = await queue.add("x", {"n": 1, "progress": {"percent": 50}})
         bad = await queue.add("x", {"n": 2, "fail": True})
         over: set[str | None] = set()

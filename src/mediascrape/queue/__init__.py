@@ -5,13 +5,17 @@ everything around them is ours: see `scripts` for the calls, `worker` for the wa
 """
 
 from mediascrape.queue.adding import Added
+from mediascrape.queue.events import QueueEvent, QueueEvents
 from mediascrape.queue.job import Backoff, Deduplication, Job, JobOptions, NewJob, Retention
 from mediascrape.queue.outcome import Postpone
 from mediascrape.queue.queue import STATES, Metrics, Queue, State
+from mediascrape.queue.repeat import Repeat
+from mediascrape.queue.schedules import NewSchedule, Schedule, Schedules
 from mediascrape.queue.slots import JobContext, Observer, WorkerCounters, WorkerOptions
 from mediascrape.queue.worker import Worker
 
 __all__ = [
     "STATES", "Added", "Backoff", "Deduplication", "Job", "JobContext", "JobOptions", "Metrics", "NewJob",
-    "Observer", "Postpone", "Queue", "Retention", "State", "Worker", "WorkerCounters", "WorkerOptions",
+    "NewSchedule", "Observer", "Postpone", "Queue", "QueueEvent", "QueueEvents", "Repeat", "Retention", "Schedule",
+    "Schedules", "State", "Worker", "WorkerCounters", "WorkerOptions",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from mediascrape.errors import JobDataError, JobNotFoundError, JobStateError, QueueUnavailableError
 from mediascrape.queue.adding import Added, Adder, JobIds
+from mediascrape.queue.events import QueueEvents
 from mediascrape.queue.job import Job, JobOptions, NewJob
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
@@ -62,6 +63,7 @@ class Queue:
         self.keys = QueueKeys(name, prefix)
         self.defaults = defaults or JobOptions()
         self._scripts = QueueScripts(self.keys)
+        self._redis = redis
         self._link = SharedLink(Link(redis))
         self._patience_s = patience_s
         self._adder = Adder(Link(redis), self.keys, patience_s=patience_s, max_memory_bytes=max_memory_bytes)
@@ -207,6 +209,10 @@ class Queue:
         """What workers with metrics switched on have counted."""
         meta, data, _ = (await self._run([self._scripts.get_metrics(outcome, 0, points - 1)]))[0]
         return Metrics(int(meta[0] or 0), [int(float(point)) for point in data])
+
+    def events(self, *, after: str | None = None) -> QueueEvents:
+        """A reader of what happens in the queue; see QueueEvents. Close it before the client."""
+        return QueueEvents(self._redis, self.name, self.keys.prefix, after=after)
 
     async def workers(self) -> list[dict[str, str]]:
         """The connections of all workers of this queue, Node's included, as CLIENT LIST tells."""

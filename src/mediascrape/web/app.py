@@ -21,7 +21,7 @@ from mediascrape.service import Mediascrape
 from mediascrape.web import ingest, openapi, problems
 from mediascrape.web.access import Gate, check_exposure
 from mediascrape.web.api import batches as batches_api
-from mediascrape.web.api import events, health, jobs, media, queue
+from mediascrape.web.api import events, health, jobs, media, queue, schedules
 from mediascrape.web.batches import Batches
 from mediascrape.web.lean import Lean
 from mediascrape.web.live import Live
@@ -36,7 +36,7 @@ from mediascrape.web.request_ids import RequestIds
 from mediascrape.web.sessions import Sessions, load_secret
 from mediascrape.web.thumbnails.service import Thumbnails, open_thumbnails
 
-RESOURCES = (media, batches_api, jobs, queue, events, health)
+RESOURCES = (media, batches_api, jobs, queue, schedules, events, health)
 PAGES = (gallery_pages, submit_pages, queue_pages, docs_page, access_pages)
 
 

@@ -47,6 +47,7 @@ def _build(app: FastAPI, version: str) -> dict[str, Any]:
             {"name": "batches", "description": "What one call submitted together."},
             {"name": "jobs", "description": "Jobs in the queue, one by one."},
             {"name": "queue", "description": "The queue as a whole."},
+            {"name": "schedules", "description": "Pages that are scraped again and again."},
             {"name": "health", "description": "For supervisors."},
         ],
     )
@@ -72,9 +73,9 @@ def _build(app: FastAPI, version: str) -> dict[str, Any]:
 
 def _state_limits(document: dict[str, Any], settings: Settings) -> None:
     """What the operator allows is part of the contract too."""
-    document["components"]["schemas"]["IngestRequest"]["properties"]["urls"]["maxItems"] = (
-        settings.max_urls_per_request
-    )
+    for model in ("IngestRequest", "SchedulesRequest"):
+        urls = document["components"]["schemas"][model]["properties"]["urls"]
+        urls["maxItems"] = settings.max_urls_per_request
     for operations in document["paths"].values():
         for operation in operations.values():
             for parameter in operation.get("parameters", ()):
