@@ -90,23 +90,6 @@ async def test_failed_jobs_are_retried_and_cleaned(mediascrape: CommandLine) -> 
     assert (await counts(mediascrape))["failed"] == 0
 
 
-async def test_doctor_finds_nothing_wrong_here_and_names_a_service_out_of_reach(
-    mediascrape: CommandLine,
-) -> None:
-    well = await mediascrape.run("doctor", "--json")
-    assert well.status == 0, well.out
-    assert {finding["check"] for finding in json.loads(well.out)} >= {
-        "python",
-        "data",
-        "files",
-        "queue",
-        "store",
-    }
-    ill = await mediascrape.run("doctor", REDIS_URL="redis://127.0.0.1:1")
-    assert ill.status == 4
-    assert "127.0.0.1:1" in ill.out
-
-
 async def test_completion_is_printed_for_each_shell(mediascrape: CommandLine) -> None:
     for shell in ("bash", "zsh", "fish"):
         result = await mediascrape.run("completion", shell)

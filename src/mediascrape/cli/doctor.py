@@ -9,47 +9,39 @@ import platform
 import resource
 import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
-from typing import Literal
 
 import click
 
+from mediascrape.cli.findings import (
+    Finding,
+    judge_clock,
+    judge_connections,
+    judge_disk,
+    judge_files,
+    judge_memory,
+    judge_server,
+)
 from mediascrape.cli.options import SERVICE, with_settings
 from mediascrape.cli.running import run
-from mediascrape.cli.terminal import safe
+from mediascrape.cli.terminal import bytes_text, safe
 from mediascrape.errors import MediascrapeError
 from mediascrape.settings import Settings
 
-Verdict = Literal["ok", "warning", "error"]
-
-#: Below this much free space the append-only file and the database may soon fail to grow.
-LOW_DISK_BYTES = 1024**3
-#: More than this and delays, locks and schedules of different machines disagree.
-CLOCK_SKEW_S = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check's result; `advice` says what to do about it."""
-
-    check: str
-    verdict: Verdict
-    text: str
-    advice: str = ""
-    exit_code: int = 1
-
-
-Check = Callable[[Settings], Awaitable[Finding]]
+Check = Callable[[Settings], AsyncIterator[Finding]]
 
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(SERVICE)
 def doctor_command(settings: Settings, as_json: bool) -> int:
-    """Check Python, the data directory, limits, the queue's server and the database.
+    """Check this machine, the queue's server and the database, and say what to do.
+
+    Versions, disk, memory, open files, the queue's memory policy, persistence and clock, the
+    database's version, size and connections, and whether host names can be resolved.
 
     Exit status 0 when all is well (warnings included), else 1, or 4 when a service is out of reach.
     """
@@ -70,61 +62,53 @@ def _tell(finding: Finding) -> None:
 
 
 async def _examine(settings: Settings) -> list[Finding]:
-    return [await check(settings) for check in CHECKS]
+    return [finding for check in CHECKS async for finding in check(settings)]
 
 
-async def check_python(_: Settings) -> Finding:
+async def check_versions(_: Settings) -> AsyncIterator[Finding]:
     try:
         loop = f"uvloop {metadata.version('uvloop')}"
     except metadata.PackageNotFoundError:
         loop = "the standard event loop"
-    return Finding(
-        "python", "ok", f"{platform.python_implementation()} {platform.python_version()} with {loop}"
-    )
+    version = metadata.version("mediascrape")
+    python = f"{platform.python_implementation()} {platform.python_version()}"
+    yield Finding("version", "ok", f"mediascrape {version}, {python} with {loop}")
 
 
-async def check_data_dir(settings: Settings) -> Finding:
+async def check_data_dir(settings: Settings) -> AsyncIterator[Finding]:
     directory = settings.data_dir.expanduser().absolute()
+    problem = ""
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        return Finding(
-            "data", "error", f"{directory}: {error.strerror}", "choose another with MEDIASCRAPE_DATA_DIR"
-        )
-    if not os.access(directory, os.W_OK | os.X_OK):
-        return Finding(
-            "data", "error", f"{directory} is not writable", "choose another with MEDIASCRAPE_DATA_DIR"
-        )
-    free = shutil.disk_usage(directory).free
-    text = f"{directory}, {free / 1024**3:.1f} GB free"
-    if free < LOW_DISK_BYTES:
-        return Finding(
-            "data", "warning", text, "make room: the queue and the store stop when the disk is full"
-        )
-    return Finding("data", "ok", text)
+        problem = f"{directory}: {error.strerror}"
+    else:
+        if not os.access(directory, os.W_OK | os.X_OK):
+            problem = f"{directory} is not writable"
+    if problem:
+        yield Finding("data", "error", problem, "choose another with MEDIASCRAPE_DATA_DIR")
+    else:
+        yield judge_disk("data", str(directory), shutil.disk_usage(directory).free)
 
 
-async def check_files(settings: Settings) -> Finding:
-    """Each request in flight holds a socket; the rest is for files and the other services."""
-    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+async def check_files(settings: Settings) -> AsyncIterator[Finding]:
     from mediascrape.service import files_wanted
 
-    wanted = files_wanted(settings)
-    if most != resource.RLIM_INFINITY and most < wanted:
-        return Finding(
-            "files", "warning", f"{most} open files allowed, {wanted} wanted",
-            f"raise it (ulimit -n {wanted}; LimitNOFILE= in systemd) or lower MEDIASCRAPE_MAX_CONCURRENCY",
-        )  # fmt: skip
-    return Finding(
-        "files",
-        "ok",
-        f"{limit} open files allowed, raised to {wanted} when needed"
-        if limit < wanted
-        else f"{limit} open files allowed",
+    soft, hard = (
+        None if limit == resource.RLIM_INFINITY else limit
+        for limit in resource.getrlimit(resource.RLIMIT_NOFILE)
     )
+    yield judge_files(soft, hard, files_wanted(settings))
 
 
-async def check_queue(settings: Settings) -> Finding:
+async def check_memory(_: Settings) -> AsyncIterator[Finding]:
+    from mediascrape.governor import MemoryGauge
+
+    reading = MemoryGauge().read()
+    yield judge_memory(reading.limit, reading.limit - reading.used)
+
+
+async def check_queue(settings: Settings) -> AsyncIterator[Finding]:
     from mediascrape.queue.connection import check_server, connect, redact
     from mediascrape.service import open_queue_server
 
@@ -134,45 +118,68 @@ async def check_queue(settings: Settings) -> Finding:
             client = connect(url)
             stack.push_async_callback(client.aclose)
             server = await check_server(client, url)
+            info = await client.info()
+            before = time.time()
             seconds, micros = await client.time()
-            skew = abs(time.time() - (int(seconds) + int(micros) / 1e6))
+            skew = (before + time.time()) / 2 - (int(seconds) + int(micros) / 1e6)
     except MediascrapeError as error:
-        return Finding("queue", "error", str(error), exit_code=error.exit_code)
+        # The error's own words say what to do.
+        yield Finding("queue", "error", str(error), exit_code=error.exit_code)
+        return
     where = "embedded" if settings.queue_url is None else redact(url)
-    if server.warnings:
-        return Finding("queue", "warning", f"{server} ({where}): {'; '.join(server.warnings)}")
-    if skew > CLOCK_SKEW_S:
-        return Finding(
-            "queue", "warning", f"{server} ({where}): its clock differs by {skew:.1f} s",
-            "synchronise the clocks (NTP): delays, locks and schedules depend on them",
-        )  # fmt: skip
-    return Finding("queue", "ok", f"{server} ({where})")
+    used = bytes_text(int(info.get("used_memory", 0)))
+    yield Finding("queue", "ok", f"{server} ({where}), {used} of memory used")
+    for warning in server.warnings:
+        problem, _, advice = warning.rpartition("; ")
+        yield Finding("queue", "warning", problem, advice)
+    for finding in judge_server(info):
+        yield finding
+    yield judge_clock(abs(skew))
 
 
-async def check_store(settings: Settings) -> Finding:
+async def check_store(settings: Settings) -> AsyncIterator[Finding]:
     from mediascrape.queue.connection import redact
     from mediascrape.store import open_store
+    from mediascrape.store.store import sqlite_path
 
     try:
         async with open_store(settings.store_url) as store:
-            totals = await store.totals()
+            totals, info = await store.totals(), await store.info()
     except MediascrapeError as error:
-        return Finding("store", "error", str(error), exit_code=error.exit_code)
+        yield Finding("store", "error", str(error), exit_code=error.exit_code)
+        return
     media = sum(totals.media.values())
-    return Finding("store", "ok", f"{redact(settings.store_url)}, {totals.pages} pages, {media} media")
+    yield Finding(
+        "store", "ok",
+        f"{info} ({redact(settings.store_url)}), {bytes_text(info.bytes)}, {totals.pages} pages, {media} media",
+    )  # fmt: skip
+    if info.connections and (finding := judge_connections(*info.connections)):
+        yield finding
+    path = sqlite_path(settings.store_url)
+    if path is not None and path.parent != settings.data_dir.expanduser().absolute():
+        yield judge_disk("store", str(path.parent), shutil.disk_usage(path.parent).free)
 
 
-async def check_names(_: Settings) -> Finding:
+async def check_names(_: Settings) -> AsyncIterator[Finding]:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(5):
             await loop.getaddrinfo("example.com", 443)
     except (OSError, TimeoutError):
-        return Finding(
+        yield Finding(
             "names", "warning", "example.com cannot be resolved",
             "no DNS server answers: only pages at numeric addresses or in /etc/hosts can be scraped",
         )  # fmt: skip
-    return Finding("names", "ok", "host names can be resolved")
+    else:
+        yield Finding("names", "ok", "host names can be resolved")
 
 
-CHECKS: tuple[Check, ...] = (check_python, check_data_dir, check_files, check_queue, check_store, check_names)
+CHECKS: tuple[Check, ...] = (
+    check_versions,
+    check_data_dir,
+    check_files,
+    check_memory,
+    check_queue,
+    check_store,
+    check_names,
+)

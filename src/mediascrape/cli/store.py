@@ -13,7 +13,7 @@ import click
 from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import STORE, with_settings
 from mediascrape.cli.running import run
-from mediascrape.cli.terminal import console, duration, safe
+from mediascrape.cli.terminal import bytes_text, console, duration, safe
 from mediascrape.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,15 +49,6 @@ def on_store(settings: Settings, use: Callable[[Store], Awaitable[T]]) -> T:
             return await use(store)
 
     return run(call())
-
-
-def bytes_text(count: int) -> str:
-    """`3.4 GB`, in powers of 1024."""
-    size, units = float(count), ["bytes", "KB", "MB", "GB", "TB"]
-    while size >= 1024 and len(units) > 1:
-        size /= 1024
-        units.pop(0)
-    return f"{size:.0f} {units[0]}" if units[0] == "bytes" else f"{size:.1f} {units[0]}"
 
 
 @click.group("store")

@@ -22,11 +22,16 @@ TABLES = ("hosts", "pages", "media", "page_media", "scrapes", "tallies")
 
 @dataclass(frozen=True, slots=True)
 class DatabaseInfo:
-    """What the database is. `bytes` is what it takes on the disk, indexes and logs included."""
+    """What the database is.
+
+    bytes: what it takes on the disk, indexes and logs included. connections: how many of the server's
+    are taken, and how many it allows; None where there is no server.
+    """
 
     product: str
     version: str
     bytes: int
+    connections: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         return f"{self.product} {self.version}"

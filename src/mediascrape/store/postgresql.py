@@ -143,7 +143,11 @@ class PostgreSQLBackend:
             size = await db.fetchval(
                 "SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest($1::text[]) AS name", TABLES
             )
-            return DatabaseInfo("PostgreSQL", str(version).split(" ", 1)[0], int(size))
+            taken = await db.fetchval(
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            )
+            most = int(await db.fetchval("SHOW max_connections"))
+            return DatabaseInfo("PostgreSQL", str(version).split(" ", 1)[0], int(size), (int(taken), most))
 
         return await self._on(look)
 
