@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from mediascrape.scrape.extract.css import FUNCTIONS
 from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, Attributes, find
 from mediascrape.scrape.extract.jsonld import find_jsonld
 from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
@@ -56,29 +57,38 @@ class _Reader:
         self.has_backgrounds = " background=" in data
 
     def read(self) -> None:
-        data, page, position = self.data, self.page, 0
+        data, page, position, length = self.data, self.page, 0, len(self.data)
         find_tag = _find_tag_or_svg
         while True:
             match = find_tag(data, position)
-            start = len(data) if match is None else match.start()
+            start = length if match is None else match.start()
             if data.find("<", position, start) >= 0:
                 position = self._between(position, start)
                 if position > start:
                     continue
             if match is None:
                 return
-            name, text = match.groups()
+            name, position = match[1], match.end()
             if name is None:
-                position = match.end()
-            else:
-                position = self._tag(name, text, match.end())
+                continue
+            handle = _HANDLERS.get(name)
+            attrs = None if handle is None or position == length else attributes(match[2])
+            if handle is None or attrs is None:
+                position = self._tag(name, match[2], position)
                 if page.document.title is not None:
                     find_tag = _find_tag
+                continue
+            if self.has_microdata and ("itemscope" in attrs or page.scopes):
+                self._note_scope(name, attrs)
+            handle(page, name, attrs)
 
     def _tag(self, name: str, text: str, end: int) -> int:
         """Read one tag that was cut at its first `>`, and its text, if that is raw; the position after it."""
-        if name not in _HANDLERS:
-            name = name.lower()
+        name = name.lower()
+        if name == "script" and not self.page.deep and "json" not in text and "'" not in text:
+            # Most tags are such scripts. Even quotes close: nothing but `a=b"c` keeps one open that is not.
+            if not text.count('"') & 1:
+                return RAW_TEXT[name](self.data, end).end()  # type: ignore[union-attr]
         attrs = attributes(text)
         if attrs is None:
             match = exact_attributes(self.data, end - len(text) - (self.data[end - 1] == ">"))
@@ -116,48 +126,58 @@ class _Reader:
 
         The position reached: `end`, or one behind it if what begins at `end` is part of a tag that begins before.
         """
+        hints = self._hints(position, end)
+        if hints:
+            position = self._read_between(position, end, hints)
+        if position < end and may_be_inside(self.data, position, end):
+            return self._exactly(position, end)
+        if self.page.scopes:
+            self._pass_over(position, end)
+        return max(position, end)
+
+    def _read_between(self, position: int, end: int, hints: list[int]) -> int:
+        """Read the tags in which a hint lies; the end of the last, or the position given."""
         data = self.data
         text_until = position
-        for hint in self._hints(position, end):
+        for hint in hints:
             if hint < text_until:
                 continue
             start = data.rfind("<", text_until, hint)
-            if start < 0 or data.find(">", start, hint) >= 0:
+            match = tag_at(data, start) if start >= 0 and data.find(">", start, hint) < 0 else None
+            if match is None:
                 text_until = hint
                 continue
             if may_be_inside(data, position, start):
                 position = self._exactly(position, start)
             else:
-                match = tag_at(data, start)
-                if match is None:
-                    text_until = hint
-                    continue
                 self._pass_over(position, start)
                 position = self._tag(match[1], match[2], match.end())
             text_until = position
-        if position < end and may_be_inside(data, position, end):
-            return self._exactly(position, end)
-        self._pass_over(position, end)
-        return max(position, end)
+        return position
 
     def _hints(self, start: int, end: int) -> list[int]:
-        """Positions, in order, that may be within a tag that matters: see `_names_media`."""
+        """Positions, in order, that may be within a tag that matters.
+
+        `str.find` for each, by far the fastest way to learn that there is none.
+        """
         data = self.data
-        hints = [match.start() for match in _names_media(data, start, end)]
-        needles: tuple[str, ...] = ("itemprop", "itemscope") if self.has_microdata else ()
+        hints: list[int] = []
+        if _names_media(data, start, end) is not None:
+            hints += [match.start() for match in _media_names(data, start, end)]
         if data.find("(", start, end) >= 0:
-            needles += ("url(", "URL(")
+            for function in FUNCTIONS:
+                if data.find(function, start, end) >= 0:
+                    hints += _positions(data, function, start, end)
+        if self.has_microdata:
+            if data.find("itemscope", start, end) >= 0:
+                hints += _positions(data, "itemscope", start, end)
+            if data.find("itemprop", start, end) >= 0:
+                hints += [
+                    hint for hint in _positions(data, "itemprop", start, end) if _may_be_link(data, start, hint)
+                ]
         if self.has_backgrounds:
-            needles += (" background=",)
-        found = len(hints)
-        for needle in needles:
-            hint = data.find(needle, start, end)
-            while hint >= 0:
-                hints.append(hint)
-                hint = data.find(needle, hint + 4, end)
-        if len(hints) > found:
-            hints.sort()
-        return hints
+            hints += _positions(data, " background=", start, end)
+        return sorted(hints) if hints else hints
 
     def _exactly(self, position: int, end: int) -> int:
         """Read tag by tag up to `end`, or behind it if a tag reaches over it."""
@@ -186,12 +206,27 @@ class _Reader:
                     break
 
 
+def _positions(data: str, needle: str, start: int, end: int) -> list[int]:
+    found = []
+    position = data.find(needle, start, end)
+    while position >= 0:
+        found.append(position)
+        position = data.find(needle, position + 1, end)
+    return found
+
+
+def _may_be_link(data: str, start: int, position: int) -> bool:
+    """Whether the tag around a position is an `a` or `area`; of a tag that began far before, this is not known."""
+    bracket = data.rfind("<", max(start, position - 1024), position)
+    return bracket < 0 or data[bracket + 1] in "aA"
+
+
 def _may_matter(text: str) -> bool:
     return (
         "(" in text
         or "item" in text
         or " background=" in text
-        or ("." in text and next(_names_media(text + ">"), None) is not None)
+        or ("." in text and _names_media(text + ">") is not None)
     )
 
 
@@ -304,5 +339,8 @@ _HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
 _find_tag_or_svg = tag_finder(_HANDLERS.keys() | RAW_TEXT.keys()).search
 _find_tag = tag_finder((_HANDLERS.keys() | RAW_TEXT.keys()) - {"svg", "/svg"}).search
 _tag_names = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
-#: A media extension at the end of a path, whatever stands around it.
-_names_media = re.compile(rf"\.(?=[a-zA-Z0-9]){any_of(KIND_BY_EXTENSION)}[\"'?#&;:!,)> \t\n\f\r]").finditer
+#: A media extension at the end of a path, whatever stands around it. The look ahead turns most others down.
+_media_name = re.compile(
+    rf"\.(?=[a-zA-Z0-9]{{2,5}}+[\"'?#&;:!,)> \t\n\f\r]){any_of(KIND_BY_EXTENSION)}(?![a-zA-Z0-9])"
+)
+_names_media, _media_names = _media_name.search, _media_name.finditer
