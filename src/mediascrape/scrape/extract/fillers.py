@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
+from functools import lru_cache
 
 from mediascrape.scrape.extract.items import MediaItem
 
-_WORDS = ("blank", "spacer", "placeholder", "transparent", "pixel", "load", "1x1", "clear", "dummy", "empty")
+#: One of these is in the name of every placeholder.
+_WORDS = ("blank", "spacer", "placeholder", "transparent", "pixel", "loading", "loader", "lazy", "1x1", "clear",
+          "dummy", "empty")  # fmt: skip
 #: File names of placeholders: one of these words, alone or with a number, a size or a colour.
 _is_placeholder = re.compile(
     r"(?:[a-z0-9]+[-_.])?(?:blank|spacer|placeholder|transparent|pixel|loading|loader|lazy-?load|1x1|clear|dummy|empty)"
@@ -33,27 +36,26 @@ _is_tracking_path = re.compile(
 ).search
 
 
-def mark_fillers(items: Iterable[MediaItem]) -> None:
+def mark_fillers(items: Sequence[MediaItem]) -> None:
     """Flag images and embeds of at most one pixel as `pixel`, of measurement as `tracker`, fillers as `placeholder`."""
-    hosts: dict[str, bool] = {}
+    all_urls = "\n".join([item.url for item in items]).lower()
+    may_be_placeholders = any(map(all_urls.__contains__, _WORDS))
+    may_be_paths = "/tr" in all_urls or ".php" in all_urls or "/b/ss/" in all_urls
     for item in items:
         url, width, height = item.url, item.width, item.height
         tiny = (width is not None and width <= 1) or (height is not None and height <= 1)
         if tiny and item.kind in ("image", "embed"):
             item.flags += ("pixel",)
-        host = url[: url.find("/", 8)]
-        tracks = hosts.get(host)
-        if tracks is None:
-            tracks = hosts[host] = _is_tracker(host)
-        if tracks or (("/tr" in url or ".php" in url or "/b/ss/" in url) and _is_tracking_path(url)):
+        if _is_tracker(url[: url.find("/", 8)]) or (may_be_paths and _is_tracking_path(url)):
             item.flags += ("tracker",)
-        if item.kind == "image":
+        if may_be_placeholders and item.kind == "image":
             path = url.partition("?")[0]
             name = path[path.rfind("/") + 1 :].lower()
             if any(map(name.__contains__, _WORDS)) and _is_placeholder(name):
                 item.flags += ("placeholder",)
 
 
+@lru_cache(maxsize=4096)
 def _is_tracker(origin: str) -> bool:
     host = origin.partition("://")[2].partition(":")[0]
     while host:

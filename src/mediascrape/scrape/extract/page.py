@@ -55,6 +55,9 @@ class Page:
         if is_normal(ref):
             self.resolved[ref] = ref
             return ref
+        return self._resolve_unusual(ref)
+
+    def _resolve_unusual(self, ref: str) -> str | None:
         text = ref.strip(_C0_AND_SPACE)
         url = None
         if text and text[0] != "#":
@@ -71,22 +74,26 @@ class Page:
 
     def add(self, ref: str, kind: Kind, via: str) -> MediaItem | None:
         """Note a reference found at `via`; None when it is no http(s) URL."""
-        url = self.resolve(ref)
+        url = self.resolved.get(ref) or self.resolve(ref)
         if url is None:
             return None
         item = self.items.get(url)
-        if item is None:
-            if len(self.items) >= MAX_ITEMS:
-                raise DocumentTooComplexError(f"the document names more than {MAX_ITEMS} media")
-            item = self.items[url] = MediaItem(
-                url, kind, via, (via,), position=len(self.items), flags=self.within
-            )
-        else:
-            if via not in item.places and len(item.places) < MAX_PLACES:
-                item.places += (via,)
-            if not self.within and item.flags:
-                # Seen outside, too: what stood within `noscript` was a copy.
-                item.flags = tuple(flag for flag in item.flags if flag not in _WITHIN)
+        if item is not None:
+            return self._add_place(item, via)
+        position = len(self.items)
+        if position >= MAX_ITEMS:
+            raise DocumentTooComplexError(f"the document names more than {MAX_ITEMS} media")
+        item = self.items[url] = MediaItem(
+            url, kind, via, (via,), None, None, None, None, None, position, self.within
+        )
+        return item
+
+    def _add_place(self, item: MediaItem, via: str) -> MediaItem:
+        if via not in item.places and len(item.places) < MAX_PLACES:
+            item.places += (via,)
+        if item.flags and not self.within:
+            # Seen outside, too: what stood within `noscript` was a copy.
+            item.flags = tuple(flag for flag in item.flags if flag not in _WITHIN)
         return item
 
     def add_media(self, ref: str, default: Kind | None, via: str) -> MediaItem | None:
