@@ -78,7 +78,9 @@ _BLANKS = " \t\n\f\r"
 _ordinary_url = re.compile(rf"url\([{_BLANKS}]*+([\"']?+)([^\s\"'()\\]++)\1[{_BLANKS}]*+\)").match
 #: Slot -> a search for a declaration that fills it.
 _fills = {
-    slot: re.compile(rf"(?:{'|'.join(name for name in _SLOTS if _SLOTS[name] == slot)})\s*:", re.IGNORECASE).search
+    slot: re.compile(
+        rf"(?:{'|'.join(name for name in _SLOTS if _SLOTS[name] == slot)})\s*:", re.IGNORECASE
+    ).search
     for slot in _SLOTS.values()
 }
 

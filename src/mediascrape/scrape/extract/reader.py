@@ -173,7 +173,9 @@ class _Reader:
                 hints += _positions(data, "itemscope", start, end)
             if data.find("itemprop", start, end) >= 0:
                 hints += [
-                    hint for hint in _positions(data, "itemprop", start, end) if _may_be_link(data, start, hint)
+                    hint
+                    for hint in _positions(data, "itemprop", start, end)
+                    if _may_be_link(data, start, hint)
                 ]
         if self.has_backgrounds:
             hints += _positions(data, " background=", start, end)
