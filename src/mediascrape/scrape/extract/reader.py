@@ -85,10 +85,8 @@ class _Reader:
     def _tag(self, name: str, text: str, end: int) -> int:
         """Read one tag that was cut at its first `>`, and its text, if that is raw; the position after it."""
         name = name.lower()
-        if name == "script" and not self.page.deep and "json" not in text and "'" not in text:
-            # Most tags are such scripts. Even quotes close: nothing but `a=b"c` keeps one open that is not.
-            if not text.count('"') & 1:
-                return RAW_TEXT[name](self.data, end).end()  # type: ignore[union-attr]
+        if name == "script" and not self.page.deep and _is_mere_script(text):
+            return RAW_TEXT[name](self.data, end).end()  # type: ignore[union-attr]
         attrs = attributes(text)
         if attrs is None:
             match = exact_attributes(self.data, end - len(text) - (self.data[end - 1] == ">"))
@@ -206,6 +204,11 @@ class _Reader:
                 self._note_scope(match[1].lower(), {})
                 if not scopes:
                     break
+
+
+def _is_mere_script(text: str) -> bool:
+    """Whether a script's tag says that it is no data, and ends where it was cut: its quotes are paired."""
+    return "'" not in text and not text.count('"') & 1 and "json" not in text.lower()
 
 
 def _positions(data: str, needle: str, start: int, end: int) -> list[int]:
