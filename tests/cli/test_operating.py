@@ -105,3 +105,11 @@ async def test_wrong_usage_is_status_2(mediascrape: CommandLine) -> None:
         result = await mediascrape.run(*arguments)
         assert result.status == 2, arguments
         assert result.err
+
+
+async def test_what_happened_in_the_queue_is_told(mediascrape: CommandLine) -> None:
+    await mediascrape.run("submit", *PAGES)
+    told = await mediascrape.run("queue", "events", "--past", "--kind", "waiting", "--limit", "3", "--json")
+    assert [event["kind"] for event in told.lines()] == ["waiting"] * 3
+    listed = await mediascrape.run("jobs", "list", "--json")
+    assert {event["job_id"] for event in told.lines()} == {job["id"] for job in listed.lines()}

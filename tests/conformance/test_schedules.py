@@ -155,6 +155,32 @@ async def test_the_python_package_reads_and_writes_schedules(queue: Queue, valke
         await theirs.close()
 
 
+@pytest.mark.parametrize(
+    "repeat",
+    [
+        Repeat(every_ms=86_400_000, start_ms=2**41 - 7),
+        Repeat(every_ms=86_400_000, offset_ms=12_345),
+        Repeat(cron="0 6 * * 1-5", tz="America/New_York", start_ms=2**41 - 7),
+        Repeat(cron="30 5 1 * *", tz="Asia/Kolkata"),
+    ],
+)
+async def test_both_plan_the_same_first_run(node: NodePeer, queue: Queue, repeat: Repeat) -> None:
+    await queue.schedules.upsert([NewSchedule("ours", repeat, NewJob("x", {}))])
+    await node.call("upsertJobScheduler", id="theirs", repeat=repeat.to_wire(), template={"name": "x"})
+    ours, theirs = await queue.schedules.get_many(["ours", "theirs"])
+    assert ours is not None
+    assert theirs is not None
+    assert (ours.next_ms, ours.repeat) == (theirs.next_ms, theirs.repeat)
+    jobs = [await queue.get_job(f"repeat:{one.id}:{one.next_ms}") for one in (ours, theirs)]
+    mine, other = [dict(job.opts.other) for job in jobs if job is not None]
+    for options in (mine, other):
+        options.pop("repeatJobKey")
+        options["repeat"] = {key: value for key, value in options["repeat"].items() if value is not None}
+    if repeat.every_ms is not None:
+        other.pop("prevMillis", None)  # not a number, with Node
+    assert mine == other
+
+
 CRONS = [
     "* * * * *", "0 * * * *", "*/15 * * * *", "0 3 * * *", "0 0 * * 0", "0 0 * * 7", "0 0 * * MON-FRI",
     "0 0 1 * *", "0 0 13 * 5", "0 0 L * *", "0 0 * * 5L", "0 0 * * 2#3", "*/10 * * * * *", "0 30 9 * * 1",

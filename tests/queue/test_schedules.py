@@ -264,3 +264,32 @@ async def test_a_cron_run_that_has_ended_is_in_the_way(queue: Queue, redis: Redi
     await redis.zrem(queue.keys.delayed, job_id)
     with pytest.raises(JobStateError, match="there already"):
         await queue.schedules.upsert([schedule])
+
+
+async def test_a_schedule_survives_the_emptying_of_its_queue(
+    queue: Queue, redis: Redis, until: Until
+) -> None:
+    await queue.schedules.upsert(
+        [every(86_400_000, offset_ms=1), NewSchedule("c", Repeat(cron="@yearly"), NewJob("x", {}))]
+    )
+    await queue.add("x", {}, JobOptions(delay_ms=60_000))
+    await queue.drain(delayed=True)
+    assert await queue.clean("delayed") == []
+    assert (await queue.counts())["delayed"] == 2
+    assert await queue.schedules.count() == 2
+
+
+async def test_obliterating_the_queue_takes_its_schedules_along(queue: Queue, redis: Redis) -> None:
+    await queue.schedules.upsert([every(60_000), NewSchedule("c", Repeat(cron="@yearly"), NewJob("x", {}))])
+    await queue.obliterate(force=True)
+    assert await queue.schedules.page() == []
+    assert await redis.keys(f"{queue.keys.base}*") == []
+
+
+async def test_many_schedules(queue: Queue) -> None:
+    repeat = Repeat(cron="0 6 * * 1-5", tz="Europe/Berlin")
+    ids = await queue.schedules.upsert(
+        [NewSchedule(f"s{n}", repeat, NewJob("x", {"n": n})) for n in range(1_200)]
+    )
+    assert len(set(ids)) == await queue.schedules.count() == 1_200
+    assert len(await queue.schedules.page(1_190, 50)) == 10

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -11,9 +12,11 @@ import click
 from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import QUEUE, with_settings
 from mediascrape.cli.running import run
+from mediascrape.cli.terminal import safe
 from mediascrape.settings import Settings
 
 if TYPE_CHECKING:
+    from mediascrape.queue.events import QueueEvent
     from mediascrape.queue.queue import Queue
 
 T = TypeVar("T")
@@ -67,6 +70,48 @@ def resume(settings: Settings) -> None:
     """Let workers start jobs again."""
     on_queue(settings, lambda queue: queue.resume())
     click.echo("resumed")
+
+
+@queue_group.command("events")
+@click.option("--kind", "kinds", multiple=True, metavar="KIND",
+              help="Only these: added, active, progress, completed, failed, stalled …; may be repeated.")  # fmt: skip
+@click.option("--past", is_flag=True, help="Begin with what the queue still remembers (about 10,000).")
+@click.option("--limit", type=click.IntRange(min=1), help="End after so many; otherwise with Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON Lines.")
+@with_settings(QUEUE)
+def events(settings: Settings, kinds: tuple[str, ...], past: bool, limit: int | None, as_json: bool) -> None:
+    """Show what happens in the queue, whichever worker it happens in."""
+    tell = _event_to_json if as_json else _event_to_text
+    on_queue(settings, lambda queue: _follow(queue, kinds, past, limit, tell))
+
+
+async def _follow(
+    queue: Queue, kinds: tuple[str, ...], past: bool, limit: int | None, tell: Callable[[QueueEvent], str]
+) -> None:
+    from mediascrape.queue.events import BEGINNING
+
+    async with queue.events(after=BEGINNING if past else None) as reader:
+        told = 0
+        async for event in reader.follow(kinds or None):
+            click.echo(tell(event))
+            told += 1
+            if told == limit:
+                return
+
+
+def _event_to_json(event: QueueEvent) -> str:
+    return json.dumps({
+        "id": event.id, "at_ms": event.at_ms, "kind": event.kind, "job_id": event.job_id, "prev": event.prev,
+        "value": event.value, "reason": event.reason, "due_ms": event.due_ms,
+    })  # fmt: skip
+
+
+def _event_to_text(event: QueueEvent) -> str:
+    at = datetime.fromtimestamp(event.at_ms / 1000).astimezone()
+    detail = event.reason or ("" if event.value is None else json.dumps(event.value))
+    return (
+        f"{at:%H:%M:%S.%f}"[:-3] + f"  {safe(event.kind):<17} {safe(event.job_id or '')}  {safe(detail, 200)}"
+    )
 
 
 @queue_group.command("drain")
