@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -14,22 +12,13 @@ from conformance.peers import HERE, QUEUE, NodePeer, node_peer, node_process
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.queue import Queue
+from npm_packages import installed
 
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
     """BullMQ and Bull Board from npm, installed once."""
-    installed = HERE / "node_modules"
-    lock = HERE / "package-lock.json"
-    stamp = installed / ".lock-installed"
-    if not stamp.exists() or stamp.read_bytes() != lock.read_bytes():
-        if shutil.which("npm") is None:
-            assert os.environ.get("CI") != "true", "the conformance tests need node and npm"
-            pytest.skip("node and npm are not installed")
-        done = subprocess.run(["npm", "ci"], cwd=HERE, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        stamp.write_bytes(lock.read_bytes())
-    return installed
+    return installed(HERE)
 
 
 @pytest.fixture(scope="session")

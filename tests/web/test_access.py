@@ -160,13 +160,26 @@ def test_a_browser_needs_the_csrf_token_of_its_own_session() -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}]
-)
+    "headers",
+    [
+        {"origin": "https://evil.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"},
+        {"origin": "null", "sec-fetch-site": "cross-site"}, {"origin": "null", "sec-fetch-site": "same-site"},
+    ],
+)  # fmt: skip
 def test_another_site_cannot_change_anything(headers: dict[str, str]) -> None:
     client, sessions = gate()
     session, cookie = sessions.new("none")
     own = {"cookie": f"{COOKIE}={cookie}", "x-csrf-token": sessions.csrf_token(session)}
     assert client.post("/x", headers=own | headers).json()["code"] == "cross_site"
+
+
+def test_a_form_of_ours_may_hide_its_origin() -> None:
+    client, sessions = gate()
+    session, cookie = sessions.new("none")
+    own = {"cookie": f"{COOKIE}={cookie}", "x-csrf-token": sessions.csrf_token(session)}
+    assert (
+        client.post("/x", headers=own | {"origin": "null", "sec-fetch-site": "same-origin"}).text == "full 0"
+    )
 
 
 def test_forged_cookies_and_those_of_another_token_are_nothing() -> None:

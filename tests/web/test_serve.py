@@ -4,38 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
-import signal
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from command_line import CommandLine
 from mediascrape.loadtest.process import RunningOrigin
+from served import serving
 
 TOKEN = "a-token-of-some-length"
-
-
-@asynccontextmanager
-async def serving(mediascrape: CommandLine, *arguments: str, **environment: str) -> AsyncIterator[str]:
-    with mediascrape.start("serve", "--port", "0", *arguments, **environment) as process:
-        assert process.stderr is not None
-        try:
-            async with asyncio.timeout(20):
-                line = ""
-                while "serves" not in line:
-                    line = await asyncio.to_thread(process.stderr.readline)
-                    assert line, "the service ended"
-            match = re.search(r"http://[^ ]+", line)
-            assert match is not None
-            yield match[0].rstrip("/")
-        finally:
-            process.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(process.communicate, None, 30)
 
 
 def _call(url: str, body: object, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:

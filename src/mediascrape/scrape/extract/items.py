@@ -18,7 +18,7 @@ class MediaItem:
 
     url: absolute http(s) URL without fragment, unique in its document.
     via: the first place, as `element.attribute`; `places` are all of them, `via` first.
-    width, height: CSS pixels as the page states them; not measured.
+    width, height: CSS pixels as the page states them (of a srcset's candidate by its `w`); not measured.
     position: order of first appearance in the document, from 0.
     flags: of `icon` (a link icon), `decoration` (a style sheet's or a background), `placeholder`, `pixel`
         (1x1 or smaller), `tracker`, `in_noscript`, `in_template`, `best` (the largest candidate of its

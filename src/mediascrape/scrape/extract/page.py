@@ -115,6 +115,8 @@ class Page:
                 continue
             if item.descriptor is None:
                 item.descriptor = descriptor
+                if descriptor is not None and descriptor[-1] == "w" and item.width is None:
+                    item.width = pixels(descriptor[:-1])
             if index == best:
                 flag(item, "best")
             found.append(item)

@@ -16,10 +16,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs")
 async def docs(request: Request, parts: PartsOf) -> Response:
     document = request.app.openapi()
-    return render(
-        request, parts, "docs.html", document=document, groups=grouped(document),
-        origin=str(request.base_url).rstrip("/"),
-    )  # fmt: skip
+    return render(request, parts, "docs.html", document=document, groups=grouped(document))
 
 
 def grouped(document: dict[str, Any]) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:

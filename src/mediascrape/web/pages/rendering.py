@@ -52,6 +52,7 @@ def render(request: Request, parts: Parts, template: str, status: int = 200, **c
         context
         | {
             "path": request.url.path,
+            "origin": str(request.base_url).rstrip("/"),
             "private": private,
             "thumbnails": parts.thumbnails is not None,
             "theme": theme if theme in _THEMES else "",

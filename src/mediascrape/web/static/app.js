@@ -126,11 +126,14 @@ document.addEventListener("click", (event) => {
   if (event.target instanceof HTMLDialogElement) event.target.close();
   const copies = event.target.closest("[data-copy]");
   if (copies) copy(copies.dataset.copy);
+  const turns = event.target.closest("[data-turn]");
+  if (turns) turn(Number(turns.dataset.turn));
   const embeds = event.target.closest("[data-embed]");
   if (embeds) embed(embeds);
 });
 document.body.addEventListener("htmx:afterSwap", (event) => {
-  if (event.detail.target.id === "detail-body") document.getElementById("detail").showModal();
+  const dialog = document.getElementById("detail");
+  if (event.detail.target.id === "detail-body" && !dialog.open) dialog.showModal();
 });
 document.getElementById("detail")?.addEventListener("close", () => {
   document.getElementById("detail-body").replaceChildren();
@@ -159,6 +162,12 @@ function move(step) {
   next?.focus();
   next?.scrollIntoView({ block: "nearest" });
 }
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, k: -1, j: 1 };
+/** From one item's detail to its neighbour's, as far as the gallery has loaded. */
+function turn(step) {
+  const items = [...document.querySelectorAll("#grid .open")];
+  items[items.indexOf(opener) + step]?.click();
+}
 function original() {
   const dialog = document.querySelector("dialog[open] [data-original]");
   return (dialog || document.activeElement?.closest("[data-original]"))?.dataset.original;
@@ -176,6 +185,9 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "/") {
     const search = document.querySelector('input[type="search"]');
     if (search) { event.preventDefault(); search.focus(); search.select(); }
+  } else if (document.querySelector("dialog#detail[open]") && STEPS[event.key]) {
+    event.preventDefault();
+    turn(STEPS[event.key]);
   } else if (event.key === "j") move(1);
   else if (event.key === "k") move(-1);
   else if (event.key === "o" && original()) open(original(), "_blank", "noopener,noreferrer");
