@@ -24,7 +24,7 @@ async def address(service: Service, name: str) -> str:
     if name == "job":
         return f"{service.url}/jobs/{(await service.call('/api/jobs'))['items'][0]['id']}"
     if name == "batch":
-        return f"{service.url}/batches/{await service.scrape('/broken/e')}"
+        return f"{service.url}/batches/{await service.scrape('/gone/e')}"
     paths = {
         "gallery": "/",
         "nothing": "/?q=nonesuch",

@@ -6,6 +6,8 @@ import pytest
 from playwright.async_api import expect
 
 from browser.conftest import OpenPage, Service
+from command_line import CommandLine
+from served import serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -48,7 +50,7 @@ async def test_submit_watch_look_and_retry(service: Service, open_page: OpenPage
 
 
 async def test_failed_jobs_are_found_retried_and_removed(service: Service, open_page: OpenPage) -> None:
-    await service.scrape("/broken/c", "/broken/d", "/gone/y")
+    await service.scrape("/broken/c", "/gone/y")
     page = await open_page(f"{service.url}/queue")
     jobs = page.locator("#jobs")
     await jobs.get_by_role("searchbox").fill("/gone/y")
@@ -88,9 +90,6 @@ async def test_the_dashboard_follows_without_a_reload(service: Service, open_pag
 async def test_an_empty_service_says_what_to_do(
     tmp_path_factory: pytest.TempPathFactory, open_page: OpenPage
 ) -> None:
-    from command_line import CommandLine
-    from served import serving
-
     async with serving(CommandLine(tmp_path_factory.mktemp("empty")), "--no-worker") as url:
         page = await open_page(url)
         await expect(page.get_by_role("heading", name="No media yet")).to_be_visible()

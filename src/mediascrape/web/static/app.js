@@ -133,7 +133,7 @@ document.addEventListener("click", (event) => {
 });
 document.body.addEventListener("htmx:afterSwap", (event) => {
   const dialog = document.getElementById("detail");
-  if (event.detail.target.id === "detail-body" && !dialog.open) dialog.showModal();
+  if (event.detail.target?.id === "detail-body" && !dialog.open) dialog.showModal();
 });
 document.getElementById("detail")?.addEventListener("close", () => {
   document.getElementById("detail-body").replaceChildren();
@@ -207,30 +207,25 @@ for (const form of document.querySelectorAll("form[data-csrf]")) {
 
 // --- the gallery fills while one looks -----------------------------------------------------------------
 
-if (document.getElementById("results")) {
-  let asking = false;
-  listen("/api/events", {
-    async queue(state) {
-      for (const kind of document.querySelectorAll("[data-total]")) {
-        kind.textContent = count(state.totals.media[kind.dataset.total] || 0);
-      }
-      const results = document.getElementById("results");
-      if (!results.dataset.live || asking || scrollY > 200 || document.querySelector("dialog[open]")) return;
-      const grid = document.getElementById("grid");
-      const first = grid?.querySelector(".card")?.dataset.id || results.dataset.first;
-      if (state.newest_media <= Number(first)) return;
-      asking = true;
-      try {
-        if (!grid) {
-          await htmx.ajax("GET", `/?${results.dataset.query}`, { target: "#results", swap: "outerHTML" });
-        } else {
-          const query = new URLSearchParams(results.dataset.query);
-          query.set("newer_than", first);
-          await htmx.ajax("GET", `/?${query}`, { target: "#grid", swap: "afterbegin" });
-        }
-      } finally {
-        asking = false;
-      }
-    },
-  });
+if (document.getElementById("results")) listen("/api/events", { queue: grow });
+
+let asked = { results: null, newest: 0 };
+async function grow(state) {
+  for (const kind of document.querySelectorAll("[data-total]")) {
+    kind.textContent = count(state.totals.media[kind.dataset.total] || 0);
+  }
+  const results = document.getElementById("results");
+  if (!results.dataset.live || scrollY > 200 || document.querySelector("dialog[open]")) return;
+  if (asked.results === results && asked.newest === state.newest_media) return;
+  const grid = document.getElementById("grid");
+  const first = grid?.querySelector(".card")?.dataset.id || results.dataset.first;
+  if (state.newest_media <= Number(first)) return;
+  asked = { results, newest: state.newest_media };
+  const query = new URLSearchParams(results.dataset.query);
+  if (grid) query.set("newer_than", first);
+  const answer = await fetch(`/?${query}`, { headers: { "HX-Request": "true" } });
+  const cards = await answer.text();
+  if (!answer.ok || document.getElementById("results") !== results) return; // other filters were chosen meanwhile
+  const anew = !grid || answer.headers.has("HX-Retarget");
+  htmx.swap(anew ? results : grid, cards, { swapStyle: anew ? "outerHTML" : "afterbegin" });
 }
