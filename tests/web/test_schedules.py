@@ -9,7 +9,8 @@ import urllib.request
 from typing import Any
 
 from command_line import CommandLine
-from web.test_serve import TOKEN, call, get_json, serving
+from served import serving
+from web.test_serve import TOKEN, call, get_json
 
 PAGE = "http://127.0.0.1:9/"
 
