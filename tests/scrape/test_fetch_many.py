@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from mediascrape.errors import ConnectionRefusedByHostError, ForbiddenAddressErr
 from mediascrape.scrape.exchange import Exchange
 from mediascrape.scrape.fetch import Fetcher
 from mediascrape.scrape.guard import AddressGuard
+from mediascrape.scrape.limits import Pace
 from mediascrape.scrape.resolver import Resolver, ResolverOptions
 from mediascrape.scrape.transport import _set_receive_buffer
 from scrape.conftest import LOOPBACK, quick_options
@@ -40,7 +41,7 @@ def _target(fd: Path) -> str:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 
@@ -48,6 +49,16 @@ async def until(condition: Callable[[], bool]) -> None:
 async def body_of(fetcher: Fetcher, url: str) -> bytes:
     async with fetcher.fetch(url) as response:
         return response.body()
+
+
+@pytest.fixture
+async def fetcher() -> AsyncIterator[Fetcher]:
+    """One that a busy machine does not make give up: thousands connect before the first is answered."""
+    options = quick_options(pace=Pace(total_s=120), connect_timeout_s=60.0)
+    async with Fetcher(options, AddressGuard(LOOPBACK)) as running:
+        yield running
+        assert running.in_flight == 0
+        assert running.budget.used == 0
 
 
 @pytest.fixture
