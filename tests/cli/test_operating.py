@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+
+import pytest
+from click import UsageError
 
 from command_line import CommandLine
+from mediascrape.cli.queue import limits_of
+from mediascrape.errors import MediascrapeError
 
 PAGES = [f"http://127.0.0.1:9/{number}" for number in range(3)]
 
@@ -113,3 +119,24 @@ async def test_what_happened_in_the_queue_is_told(mediascrape: CommandLine) -> N
     assert [event["kind"] for event in told.lines()] == ["waiting"] * 3
     listed = await mediascrape.run("jobs", "list", "--json")
     assert {event["job_id"] for event in told.lines()} == {job["id"] for job in listed.lines()}
+
+
+async def test_limits_over_all_workers(mediascrape: CommandLine) -> None:
+    limited = await mediascrape.run("queue", "limit", "--concurrency", "7", "--rate", "100/1m30s")
+    assert limited.out == "jobs running at once: 7\njobs started: 100 in 90000 ms\n"
+    lifted = await mediascrape.run("queue", "limit", "--rate", "off")
+    assert lifted.out == "jobs running at once: 7\njobs started: no limit\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("0", None), "--concurrency: '0' is no number above 0"),
+        (("many", None), "'many'"),
+        ((None, "5"), "no duration"),
+        ((None, "x/1s"), "--rate: 'x' is no number above 0"),
+    ],
+)
+def test_what_is_no_limit(arguments: tuple[str | None, str | None], told: str) -> None:
+    with pytest.raises((UsageError, MediascrapeError), match=re.escape(told)):
+        limits_of(*arguments)

@@ -12,7 +12,7 @@ from conformance.ours import our_worker
 from conformance.peers import QUEUE, NodePeer, until
 from conformance.test_workers_with_node import KEEP, finished
 from mediascrape.queue.job import Deduplication, JobOptions, NewJob, Retention
-from mediascrape.queue.queue import Queue
+from mediascrape.queue.queue import Limits, Queue
 
 GONE = JobOptions(remove_on_complete=Retention(0))
 
@@ -137,6 +137,8 @@ async def test_the_last_of_those_added_while_one_ran_runs_afterwards(
 
 async def test_our_global_limit_binds_node_s_worker(node: NodePeer, queue: Queue) -> None:
     await queue.set_global_concurrency(2)
+    assert await node.call("getGlobalConcurrency") == 2
+    assert await queue.limits() == Limits(2, None, None)
     await node.call("startWorker", opts={"concurrency": 20})
     await queue.add_many([NewJob("x", {"ms": 20}, KEEP)] * 15)
     most = 0
@@ -155,6 +157,7 @@ async def test_a_rate_limit_binds_the_other_s_worker(
         await queue.set_rate_limit(4, 300)
     else:
         await node.call("setGlobalRateLimit", max=4, duration=300)
+    assert await queue.limits() == Limits(None, 4, 300)
     await queue.add_many([NewJob("x", {}, KEEP)] * 12)
     if worker == "us":
         async with our_worker(redis, QUEUE):
@@ -187,6 +190,17 @@ async def test_finished_jobs_leave_by_age(worker: str, node: NodePeer, queue: Qu
         await node.call("startWorker")
         await until(lambda: _has_left(queue, old.id))
     assert [job.id for job in await queue.list_jobs(["completed"])] == [new]
+
+
+@pytest.mark.parametrize(("opts", "kept"), [({"removeOnFail": True}, 0), ({"removeOnFail": 2}, 2), ({}, 4)])
+async def test_failed_jobs_stay_as_their_producer_says(
+    opts: dict[str, Any], kept: int, node: NodePeer, queue: Queue, redis: Redis
+) -> None:
+    for _ in range(4):
+        await node.call("add", name="x", data={"todo": "give up"}, opts=opts)
+    async with our_worker(redis, QUEUE, concurrency=1) as ours:
+        await until(lambda: ours.worker.counters.failed == 4)
+    assert (await node.call("counts"))["failed"] == kept
 
 
 # --- flows --------------------------------------------------------------------------------------

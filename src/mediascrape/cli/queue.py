@@ -17,7 +17,7 @@ from mediascrape.settings import Settings
 
 if TYPE_CHECKING:
     from mediascrape.queue.events import QueueEvent
-    from mediascrape.queue.queue import Queue
+    from mediascrape.queue.queue import Limits, Queue
 
 T = TypeVar("T")
 
@@ -112,6 +112,49 @@ def _event_to_text(event: QueueEvent) -> str:
     return (
         f"{at:%H:%M:%S.%f}"[:-3] + f"  {safe(event.kind):<17} {safe(event.job_id or '')}  {safe(detail, 200)}"
     )
+
+
+@queue_group.command("limit")
+@click.option("--concurrency", metavar="N|off", help="Jobs running at once, over all workers.")
+@click.option("--rate", metavar="N/DURATION|off", help="Jobs started, over all workers: 100/1s, 500/1m.")
+@with_settings(QUEUE)
+def limit(settings: Settings, concurrency: str | None, rate: str | None) -> None:
+    """Set or show limits over all workers of the queue, BullMQ's own included.
+
+    Hosts are treated politely without these. They are for the sake of your own machines.
+    """
+    wanted = limits_of(concurrency, rate)
+    found = on_queue(settings, lambda queue: _set_limits(queue, wanted))
+    at_once = "no limit" if found.concurrency is None else str(found.concurrency)
+    started = "no limit" if found.jobs is None else f"{found.jobs} in {found.per_ms} ms"
+    click.echo(f"jobs running at once: {at_once}\njobs started: {started}")
+
+
+def limits_of(concurrency: str | None, rate: str | None) -> dict[str, tuple[int, ...] | None]:
+    """What to set; None lifts a limit. Raises UsageError or InvalidScheduleError."""
+    from mediascrape.queue.repeat import parse_duration
+
+    wanted: dict[str, tuple[int, ...] | None] = {}
+    if concurrency is not None:
+        wanted["concurrency"] = None if concurrency == "off" else (_count("--concurrency", concurrency),)
+    if rate is not None:
+        jobs, _, per = rate.partition("/")
+        wanted["rate"] = None if rate == "off" else (_count("--rate", jobs), parse_duration(per))
+    return wanted
+
+
+def _count(flag: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise click.UsageError(f"{flag}: {text!r} is no number above 0")
+    return int(text)
+
+
+async def _set_limits(queue: Queue, wanted: dict[str, tuple[int, ...] | None]) -> Limits:
+    if "concurrency" in wanted:
+        await queue.set_global_concurrency(*(wanted["concurrency"] or (None,)))
+    if "rate" in wanted:
+        await queue.set_rate_limit(*(wanted["rate"] or (None,)))
+    return await queue.limits()
 
 
 @queue_group.command("drain")

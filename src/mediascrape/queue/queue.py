@@ -20,7 +20,7 @@ from mediascrape.queue.lua import command
 from mediascrape.queue.schedules import Schedules
 from mediascrape.queue.scripts import QueueScripts
 from mediascrape.queue.sharing import SharedLink
-from mediascrape.queue.wire import encode_json, now_ms
+from mediascrape.queue.wire import encode_json, flat_fields, now_ms, to_int
 
 State = Literal["waiting", "active", "prioritized", "delayed", "completed", "failed", "waiting-children"]
 STATES: tuple[State, ...] = (
@@ -40,6 +40,15 @@ class Metrics:
 
     count: int
     points: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Over all workers: jobs running at once, and jobs started per `per_ms`; None for no limit."""
+
+    concurrency: int | None
+    jobs: int | None
+    per_ms: int | None
 
 
 class Queue:
@@ -141,7 +150,7 @@ class Queue:
         flat, state = await self._run([
             command("HGETALL", self.keys.job(job_id)), self._scripts.get_state(job_id),
         ])  # fmt: skip
-        fields = _flat(flat)
+        fields = flat_fields(flat)
         if not fields:
             return None
         job = Job.from_wire(job_id, fields)
@@ -195,7 +204,7 @@ class Queue:
         jobs: list[Job] = []
         for (state, _), reply in zip(asks, replies, strict=True):
             for job_id, flat in reply[0]:
-                job = Job.from_wire(job_id, _flat(flat))
+                job = Job.from_wire(job_id, flat_fields(flat))
                 job.state = state
                 jobs.append(job)
         return jobs
@@ -322,6 +331,12 @@ class Queue:
         """Jobs started per `duration_ms` over all workers; None for no limit."""
         await self._set_meta({"max": jobs, "duration": None if jobs is None else duration_ms})
 
+    async def limits(self) -> Limits:
+        """What `set_global_concurrency` and `set_rate_limit` of any client have set."""
+        fields = (await self._run([command("HMGET", self.keys.meta, "concurrency", "max", "duration")]))[0]
+        concurrency, jobs, per_ms = (None if field is None else to_int(field) for field in fields)
+        return Limits(concurrency, jobs, None if jobs is None else per_ms)
+
     async def _set_meta(self, fields: dict[str, int | None]) -> None:
         await self._run([
             command("HDEL", self.keys.meta, field) if value is None
@@ -380,13 +395,6 @@ async def _all(futures: Sequence[asyncio.Future[Added]]) -> list[Added]:
     if failure is not None:
         raise failure
     return added
-
-
-def _flat(reply: Any) -> list[str]:
-    """HGETALL is a flat list from scripts and RESP2, a map in RESP3."""
-    if isinstance(reply, dict):
-        return [part for pair in reply.items() for part in pair]
-    return list(reply)
 
 
 def _client_list(text: str) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from mediascrape.queue.link import Link
 from mediascrape.queue.lua import command
 from mediascrape.queue.scripts import QueueScripts
 from mediascrape.queue.slots import Slot
+from mediascrape.queue.wire import flat_fields
 
 _CHUNK = 500
 
@@ -95,7 +96,7 @@ class Recovery:
             for job_id, token in zip(chunk, locks, strict=True):
                 if token in tokens:
                     flat = await self._link.call(command("HGETALL", self._keys.job(job_id)))
-                    found[token] = (job_id, _flat(flat))
+                    found[token] = (job_id, flat_fields(flat))
         return found
 
     async def renew(self, slots: Iterable[Slot]) -> list[Slot]:
@@ -138,9 +139,3 @@ class Recovery:
 
 def _chunks(items: Sequence[Any], size: int = _CHUNK) -> Iterable[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _flat(reply: Any) -> list[str]:
-    if isinstance(reply, dict):
-        return [part for pair in reply.items() for part in pair]
-    return list(reply)

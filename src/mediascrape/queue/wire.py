@@ -42,6 +42,13 @@ def json_or_text(text: str | None, default: Any) -> Any:
         return text
 
 
+def flat_fields(reply: Any) -> list[str]:
+    """HGETALL is a flat list from scripts and RESP2, a map in RESP3."""
+    if isinstance(reply, dict):
+        return [part for pair in reply.items() for part in pair]
+    return list(reply)
+
+
 def to_int(value: object) -> int:
     """A number of a foreign producer; 0 for what is none."""
     if value is None:
