@@ -23,7 +23,8 @@ import uvloop
 
 from mediascrape.loadtest.options import OriginOptions
 from mediascrape.loadtest.process import RunningOrigin, running_origin
-from mediascrape.service import Mediascrape, companions
+from mediascrape.parts import companions
+from mediascrape.service import Mediascrape
 from mediascrape.settings import Settings
 
 

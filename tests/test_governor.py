@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediascrape.governor import Governor, GovernorOptions, LoopLoad, MemoryGauge, Sample, govern
+from mediascrape.parts import companions
 from mediascrape.queue.embedded import EmbeddedValkey
-from mediascrape.service import companions
 from mediascrape.settings import Settings
 
 # --- a machine made of arithmetic ------------------------------------------------------------

@@ -18,6 +18,7 @@ SERVICE = frozenset(
     {
         "allocator",
         "service",
+        "parts",
         "pipeline",
         "observing",
         "tracing",
@@ -45,8 +46,8 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "pipeline": PARTS | {"observing"},
     "upkeep": PARTS,
     "scheduling": PARTS | {"pipeline", "submission"},
-    "service": PARTS
-    | {"pipeline", "admission", "submission", "scheduling", "governor", "upkeep", "observing", "tracing"},
+    "parts": PARTS | {"pipeline", "admission", "governor", "observing", "upkeep"},
+    "service": PARTS | {"parts", "pipeline", "submission", "scheduling", "governor", "observing", "tracing"},
     "loadtest": PARTS | SERVICE,
     "web": PARTS | SERVICE,
     "cli": PARTS | SERVICE | {"web", "loadtest"},

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mediascrape.errors import MediascrapeError as MediascrapeError
+    from mediascrape.parts import open_queue as open_queue
+    from mediascrape.parts import open_queue_server as open_queue_server
     from mediascrape.queue.events import QueueEvent as QueueEvent
     from mediascrape.queue.events import QueueEvents as QueueEvents
     from mediascrape.queue.job import Backoff as Backoff
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from mediascrape.service import add_scraping_job as add_scraping_job
     from mediascrape.service import close_queue as close_queue
     from mediascrape.service import initialize_queue as initialize_queue
-    from mediascrape.service import open_queue as open_queue
-    from mediascrape.service import open_queue_server as open_queue_server
     from mediascrape.settings import Settings as Settings
     from mediascrape.store import MediaQuery as MediaQuery
     from mediascrape.store import Store as Store
@@ -51,8 +51,8 @@ _HOMES = {
     "close_queue": "service",
     "extract": "scrape.extract",
     "initialize_queue": "service",
-    "open_queue": "service",
-    "open_queue_server": "service",
+    "open_queue": "parts",
+    "open_queue_server": "parts",
     "open_store": "store",
 }
 

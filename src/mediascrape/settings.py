@@ -189,6 +189,9 @@ class Settings(BaseSettings):
     http2: bool = Field(
         False, description="Speak HTTP/2 to hosts that offer it; one page after another costs more that way."
     )
+    ca_file: FilePath | None = Field(
+        None, description="PEM file of the certificate authorities to trust instead of Mozilla's."
+    )
     allow_networks: Networks = Field(
         (),
         description="Comma-separated networks that may be contacted although not public, e.g. 127.0.0.0/8.",
@@ -201,8 +204,18 @@ class Settings(BaseSettings):
     )
 
     # politeness
-    host_concurrency: int = Field(8, ge=1, description="Requests at once to one host, across all workers.")
+    host_concurrency: int = Field(
+        8, ge=1,
+        description="Requests at once to one host, across all workers; one worker never spends more than half of "
+        "its jobs in flight on one host.",
+    )  # fmt: skip
     host_delay_ms: int = Field(0, ge=0, description="Least time between two requests to one host.")
+    host_failures_before_rest: int = Field(
+        5, ge=1, description="Failures in a row after which a host rests: 10 s, then twice as long each time."
+    )
+    host_give_up_after_rests: int = Field(
+        5, ge=1, description="Rests in a row, a try between each, after which a host's waiting jobs fail."
+    )
     robots: bool = Field(True, description="Obey robots.txt, its Crawl-delay included.")
 
     # what is kept

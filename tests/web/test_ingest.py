@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mediascrape import Mediascrape, Settings
+from mediascrape.parts import raise_file_limit
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import server_binary
-from mediascrape.service import raise_file_limit
 from web.raw_http import Answer, Connection, call, served
 
 PATH = "/api/media/ingest"

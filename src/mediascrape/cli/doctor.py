@@ -92,7 +92,7 @@ async def check_data_dir(settings: Settings) -> AsyncIterator[Finding]:
 
 
 async def check_files(settings: Settings) -> AsyncIterator[Finding]:
-    from mediascrape.service import files_wanted
+    from mediascrape.parts import files_wanted
 
     soft, hard = (
         None if limit == resource.RLIM_INFINITY else limit
@@ -110,7 +110,7 @@ async def check_memory(_: Settings) -> AsyncIterator[Finding]:
 
 async def check_queue(settings: Settings) -> AsyncIterator[Finding]:
     from mediascrape.queue.connection import check_server, connect, redact
-    from mediascrape.service import open_queue_server
+    from mediascrape.parts import open_queue_server
 
     try:
         async with AsyncExitStack() as stack:

@@ -29,7 +29,7 @@ def on_queue(settings: Settings, use: Callable[[Queue], Awaitable[T]]) -> T:
     async def call() -> T:
         from contextlib import AsyncExitStack
 
-        from mediascrape.service import open_queue, open_queue_server
+        from mediascrape.parts import open_queue, open_queue_server
 
         async with AsyncExitStack() as stack:
             url = await open_queue_server(settings, stack)

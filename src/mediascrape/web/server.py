@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from mediascrape.errors import ConfigurationError
-from mediascrape.service import raise_file_limit
+from mediascrape.parts import raise_file_limit
 from mediascrape.web.app import WebApp
 from mediascrape.web.lean import LeanProtocol
 

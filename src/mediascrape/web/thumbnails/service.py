@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mediascrape.errors import MediascrapeError, UnusablePictureError
+from mediascrape.parts import fetch_options
 from mediascrape.scrape.decoding import DecodingLimits
 from mediascrape.scrape.fetch import Fetcher
 from mediascrape.scrape.guard import AddressGuard
 from mediascrape.scrape.limits import BodyLimits, Pace
 from mediascrape.scrape.options import FetchOptions
 from mediascrape.scrape.verdict import Wanted
-from mediascrape.service import fetch_options
 from mediascrape.settings import Settings
 from mediascrape.web.problems import Problem
 from mediascrape.web.thumbnails.cache import DiskCache
