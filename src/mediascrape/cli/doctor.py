@@ -109,8 +109,8 @@ async def check_memory(_: Settings) -> AsyncIterator[Finding]:
 
 
 async def check_queue(settings: Settings) -> AsyncIterator[Finding]:
-    from mediascrape.queue.connection import check_server, connect, redact
     from mediascrape.parts import open_queue_server
+    from mediascrape.queue.connection import check_server, connect, redact
 
     try:
         async with AsyncExitStack() as stack:
