@@ -88,8 +88,7 @@
   const noteStyleWeak = (style) => { for (const match of style.cssText.matchAll(/url\("((?:[^"\\]|\\[^])*)"\)/g)) allow(unescape(match[1])); };
 
   // What the browser drops: declarations and rules that are invalid or replaced.
-  const allowStyle = (text) => {
-    if (strict) return;
+  const allowUrls = (text) => {
     for (const match of text.matchAll(/url\(\s*(?:"((?:[^"\\]|\\[^])*)"?|'((?:[^'\\]|\\[^])*)'?|((?:[^)\\]|\\[^])*))/gi))
       allow(unescape((match[1] ?? match[2] ?? match[3]).replace(/\\\n/g, '')));
     for (const match of text.matchAll(/image-set\(/g))
@@ -134,7 +133,7 @@
   const visit = (node) => {
     for (const e of node.querySelectorAll('*')) {
       if (e.namespaceURI === HTML) {
-        if (html[e.localName]) html[e.localName](e);
+        if (html[e.localName] && e.localName !== 'script') html[e.localName](e);
         if (['body', 'table', 'thead', 'tbody', 'tfoot', 'tr', 'td', 'th'].includes(e.localName)) note(e.localName + '.background', e.getAttribute('background'));
       } else if (e.namespaceURI === SVG && (e.localName === 'image' || e.localName === 'feImage')) {
         const href = e.getAttribute('href') ?? e.getAttributeNS(XLINK, 'href');
@@ -149,9 +148,11 @@
         if (name === 'data-srcset') noteSet('lazy.' + name, value);
         allow(value);
         if (/srcset|data-/.test(name) && value.length < 5000) candidates(value).forEach(allow);
-        allowStyle(value);
+        if (name !== 'style') allowUrls(value);
+        else if (!strict) allowUrls(value);
       }
-      if (e.localName === 'style') allowStyle(e.textContent);
+      if (e.localName === 'style' && !strict) allowUrls(e.textContent);
+      if (e.localName === 'script') html.script(e);
       if (e.localName === 'template' && e.content) visit(e.content);
       if (e.shadowRoot) visit(e.shadowRoot);
       if (e.localName === 'style' && !e.sheet && e.textContent && (!e.type || e.type === 'text/css')) {

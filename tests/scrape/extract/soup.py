@@ -9,22 +9,20 @@ from collections.abc import Callable
 AROUND = (
     "%", "%", "%", "%", "<div>%</div>", "<p>%", "<noscript>%</noscript>", "<template>%</template>", "<!--%-->",
     "<!-->%-->", "<!--->%-->", "<!--%--!>", "<!-- <!-- %-->", "<!--%--!x>%-->", "<!x %>", "<?x %?>",
-    "<![CDATA[%]]>", "<svg>%</svg>", "<svg><![CDATA[%]]></svg>", "<svg><foreignObject>%</foreignObject></svg>",
-    "<svg><desc>%</svg>", "<math>%</math>", "<math><mi>%</mi></math>",
-    "<math><annotation-xml encoding=text/html>%</math>", "<textarea>%</textarea>", "<title>%</title>",
-    "<iframe>%</iframe>", "<xmp>%</xmp>", "<noembed>%</noembed>", "<noframes>%</noframes>",
-    "<script>%</script>", "<script><!--%--></script>", "<style>%</style>",
+    "<![CDATA[%]]>", "<svg>%</svg>", "<svg><foreignObject>%</foreignObject></svg>", "<svg><desc>%</svg>",
+    "<math>%</math>", "<math><mi>%</mi></math>", "<math><annotation-xml encoding=text/html>%</math>",
+    "<textarea>%</textarea>", "<title>%</title>", "<iframe>%</iframe>", "<xmp>%</xmp>", "<noembed>%</noembed>",
+    "<noframes>%</noframes>", "<script>%</script>", "<script><!--%--></script>", "<style>%</style>",
     "<script type=text/template>%</script>", "<script><!--<script>%</script>%", "<svg/>%", "<svg><path/>%",
     "</p>%", "</br>%", "</body>%", "</html>%", "</head>%", "<head>%</head>", "<body>%", "<table>%</table>",
     "<table><tr><td>%</table>", "<tr>%</tr>", "<select>%</select>", "<select><option>%</select>",
     "<button>%</button>", "<object>%</object>", "<video>%</video>", "<audio>%</audio>", "<picture>%</picture>",
-    "<picture><div>%</div></picture>", "<ul><li>%", "<a href=x>%</a>", "<b><i>%</b></i>",
-    "<frameset>%</frameset>", "<details>%", "<dialog>%", "<template><template>%</template>%</template>",
-    "<noscript><noscript>%</noscript>%</noscript>", "<template>%",
-    "<div><template shadowrootmode=open>%</template></div>", "<marquee>%", "<listing>%</listing>",
-    "<colgroup>%</colgroup>", "<caption>%", "<form>%</form>", "<applet>%</applet>", "<ruby><rt>%",
-    "<pre>\n%</pre>", '<div a="%">', "<div a='%'>", "<div a=%>", "<x-y>%</x-y>", "<p%>", "<%>", "< img%>",
-    "<a%b>", "<img/%>", "<svg><a>%</a></svg>", "<search>%</search>", "<object data=x>%</object>",
+    "<picture><div>%</div></picture>", "<ul><li>%", "<a href=x>%</a>", "<b><i>%</b></i>", "<details>%",
+    "<dialog>%", "<template><template>%</template>%</template>", "<noscript><noscript>%</noscript>%</noscript>",
+    "<template>%", "<div><template shadowrootmode=open>%</template></div>", "<marquee>%",
+    "<listing>%</listing>", "<colgroup>%</colgroup>", "<caption>%", "<form>%</form>", "<applet>%</applet>",
+    "<ruby><rt>%", "<pre>\n%</pre>", '<div a="%">', "<div a='%'>", "<div a=%>", "<x-y>%</x-y>", "<p%>", "<%>",
+    "< img%>", "<a%b>", "<img/%>", "<svg><a>%</a></svg>", "<search>%</search>", "<object data=x>%</object>",
     '<iframe srcdoc="%"></iframe>',
 )  # fmt: skip
 STARTS = (
@@ -172,10 +170,10 @@ CSS_URLS = (
     "image-set(\"%\" type(\"image/png\"), 'y%' 2x)", "linear-gradient(red,blue), url(%)",
     "cross-fade(url(%), url(z%), 50%)", "/*c*/url(%)/*d*/", "/*url(c%)*/red", '"url(s%)"', "'url(s%)'", "none",
     'url("")', "url()", "url(#%)", "url(data:x,%)", "url(%) red no-repeat", "red url(%)", "url(%)no-repeat",
-    "url(%)!important", "url(%) ! important", "url(%) !ie", 'url(a"b%)', "url(a(b%)", "url('%' foo)",
-    'src("%")', "url (%)", 'url("%)")', "url('a;b}c{%')", "url(a;b/%)", "url(a{b}/%)", "url(//cdn.example/%)",
-    'url("\\2f %")', "url(%)\\9", "image(url(%))", "url(%), url(v%)", "var(--x, url(%))", "attr(x)",
-    "url(&quot;%&quot;)", "url(<%)",
+    "url(%)!important", "url(%) ! important", "url(%) !ie", 'url(a"b%)', "url('%' foo)", 'src("%")', "url (%)",
+    'url("%)")', "url('a;b}c{%')", "url(a;b/%)", "url(a{b}/%)", "url(//cdn.example/%)", 'url("\\2f %")',
+    "url(%)\\9", "image(url(%))", "url(%), url(v%)", "var(--x, url(%))", "attr(x)", "url(&quot;%&quot;)",
+    "url(<%)",
 )  # fmt: skip
 DECLARATIONS = (
     "background:%", "background-image:%", "background: %", "BACKGROUND:%", "background :%", "list-style:%",
@@ -307,6 +305,14 @@ def _input(soup: Soup) -> str:
     )
 
 
+def _table(soup: Soup) -> str:
+    return "<table>" + soup.tag("tr") + soup.tag("td", soup.attribute("background", soup.url())) + "</table>"
+
+
+def _frames(soup: Soup) -> str:
+    return soup.tag("frame", soup.attribute("src", soup.url("html png")))
+
+
 def _style(soup: Soup) -> str:
     words = (
         [
@@ -346,10 +352,10 @@ LAZY = (
 MEDIA: tuple[Callable[[Soup], str], ...] = (
     _img, _img, _img, _picture, _picture, _player, _player, _meta, _link, _link, _svg, _input, _style, _style,
     _style, _json_ld, _simple("iframe", "src", end=True), _simple("embed", "src"),
-    _simple("object", "data", end=True), _simple("frame", "src"), _simple("image", "src"),
-    _simple("a", "href", end=True), _simple("area", "href"), _simple("body", "background"),
-    _simple("td", "background"), _simple("table", "background", end=True), _simple("div", "data-src"),
-    _simple("video", "src", end=True), _simple("video", "poster", end=True), _simple("audio", "src", end=True),
+    _simple("object", "data", end=True), _frames, _simple("image", "src"), _simple("a", "href", end=True),
+    _simple("area", "href"), _table, _table, _simple("table", "background", end=True),
+    _simple("div", "data-src"), _simple("video", "src", end=True), _simple("video", "poster", end=True),
+    _simple("audio", "src", end=True),
     lambda soup: soup.tag("div", soup.attribute("style", soup.declarations())),
     lambda soup: soup.tag("div", soup.attribute("style", soup.declarations())),
     lambda soup: soup.tag("img", soup.attribute("srcset", soup.srcset())),

@@ -43,6 +43,12 @@ DOCUMENTS = (
     "<base href='file:///c:/x/'><img src=a.png><img src=/b.png><img src=https://e.org/c.png>",
     "<base href='javascript:1'><img src=a.png><base href=/x/>",
     "<base href='mailto:x'><img src=a.png>",
+    # Values that hold markup, and what comes after them.
+    "<a title='a > b' href='c.png'>x</a>",
+    '<a data-caption="<p class=\'x\'>text</p>" href="c.png">x</a><a title=\'<b>"</b>\' href="d.png">y</a>',
+    "<div data-x='{\"a\": \"<i>\"}' style='background:url(e.png)'>",
+    "<<a href=c.png><div<<b style='background:url(f.png)'>",
+    "<input type=' image' src=g.png>",
     # Frames stand in framesets.
     "<p><frame src=a.html>",
     "<frameset><frame src=a.html><frame src=b.html></frameset>",

@@ -143,7 +143,7 @@ def _param(page: Page, element: str, attrs: Attributes) -> None:
 
 
 def _input(page: Page, element: str, attrs: Attributes) -> None:
-    if attrs.get("type", "").strip().lower() == "image" and attrs.get("src"):
+    if plain(attrs.get("type", "")).lower() == "image" and attrs.get("src"):
         describe(page.add(plain(attrs["src"]), "image", f"{element}.src"), attrs)
 
 

@@ -25,12 +25,17 @@ from mediascrape.scrape.extract.tokens import (
     attributes,
     exact_attributes,
     exact_token,
+    is_in_value,
     may_be_inside,
     parsed,
     tag_at,
     tag_finder,
 )
 from mediascrape.scrape.urls import join_url
+
+
+#: Characters searched for the quote that opened a value, which bounds the work for each hint in a text.
+LONGEST_VALUE = 2048
 
 
 class ReadAgainError(Exception):
@@ -143,11 +148,14 @@ class _Reader:
             start = data.rfind("<", text_until, hint)
             match = tag_at(data, start) if start >= 0 and data.find(">", start, hint) < 0 else None
             if match is None:
-                text_until = hint
+                # Text, or a value after one that holds markup: `<a title="a > b" href="c.png">`.
+                if is_in_value(data, max(position, hint - LONGEST_VALUE), hint):
+                    position = self._exactly(position, hint)
+                text_until = max(position, hint)
                 continue
             if may_be_inside(data, position, start):
                 position = self._exactly(position, start)
-            else:
+            if position <= start:
                 self._pass_over(position, start)
                 position = self._tag(match[1], match[2], match.end())
             text_until = position

@@ -108,8 +108,13 @@ def may_be_inside(data: str, position: int, start: int) -> bool:
         return False
     if data.rfind(">", bracket, start) < 0:
         return True
-    return _opens_value(data, position, data.rfind('"', position, start)) or _opens_value(
-        data, position, data.rfind("'", position, start)
+    return is_in_value(data, position, start)
+
+
+def is_in_value(data: str, position: int, place: int) -> bool:
+    """Whether the last quote of a kind between two places is one that opened a value: the later may be within it."""
+    return _opens_value(data, position, data.rfind('"', position, place)) or _opens_value(
+        data, position, data.rfind("'", position, place)
     )
 
 
