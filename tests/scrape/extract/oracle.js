@@ -144,7 +144,7 @@
       }
       if (e.hasAttribute('style') && e.style) noteStyle('style.url', e.style);
       for (const { name, value } of e.attributes) {
-        if (LAZY.includes(name) && isMedia(value)) note('lazy.' + name, value);
+        if (LAZY.includes(name) && isMedia(value) && !/[{}\n\t]/.test(value)) note('lazy.' + name, value);
         if (name === 'data-srcset') noteSet('lazy.' + name, value);
         allow(value);
         if (/srcset|data-/.test(name) && value.length < 5000) candidates(value).forEach(allow);

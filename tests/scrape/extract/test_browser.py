@@ -31,6 +31,15 @@ DOCUMENTS = (
     # A declaration without value is none, and a rule without selector neither.
     "<p style='background:url(a.png);background:'>",
     "<style>{background:url(a.png)} b{background:url(b.png)}</style>",
+    # Rules and declarations that a browser drops.
+    "<style>@keyframes x{0%{background:url(a.png)}12.5%,to{background:url(b.png)}}</style>",
+    "<style>@-moz-keyframes x{0%{background:url(a.png)}to{background:url(b.png)}}c{background:url(c.png)}</style>",
+    "<style>a{cursor:url(a.cur) 2 2, auto}b{cursor:url(b.cur)}</style>",
+    "<style>a{background:url(a.png) color:red}b{background:url('http://x/b.png')}</style>",
+    "<style>//x\na{background:url(a.png)}.1b,c{background:url(b.png)}d,{background:url(d.png)}</style>",
+    "<style>a:nth-child( 2n + 1 )>b:not([c=d]) , e{background:url(a.png)}</style>",
+    "<style>a:-webkit-x{background:url(a.png)}b:-webkit-autofill,c::-webkit-x{background:url(b.png)}</style>",
+    "<style>.w-1\\/2{background:url(c.png)}.\\31 a{background:url(d.png)}</style>",
     # Only the standard's own blanks are blanks.
     "<p style='background:url(\u00a0a.png)'>",
     "<link rel=icon href=\u00a0>",

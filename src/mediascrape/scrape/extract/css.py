@@ -44,10 +44,12 @@ _SLOTS = {
     "-webkit-mask-box-image": "mask-box", "-webkit-mask-box-image-source": "mask-box",
     "cursor": "cursor", "content": "content", "shape-outside": "shape-outside",
 }  # fmt: skip
-#: Values that no current browser takes: IE hacks, prefixes of other engines.
+#: Values that no current browser takes: IE hacks, prefixes of other engines, a semicolon forgotten.
 _invalid_value = re.compile(
-    r"\\[0-9]\s*$|!\s*ie|progid:|expression\(|-(?:moz|o|ms|khtml)-[a-z-]+\(", re.IGNORECASE
+    r"\\[0-9]\s*$|!\s*ie|[:{}]|expression\(|-(?:moz|o|ms|khtml)-[a-z-]+\(", re.IGNORECASE
 ).search
+#: How a cursor's value ends: images need a keyword after them.
+_ends_in_keyword = re.compile(r",\s*[a-zA-Z-]+\s*(?:!\s*important\s*)?$", re.IGNORECASE).search
 _without_urls = re.compile(rf"{BARE_URL}|{STRING}", re.DOTALL).sub
 _important = re.compile(r"!\s*important\s*$", re.IGNORECASE).search
 
@@ -62,7 +64,9 @@ def declaration_urls(css: str) -> list[str]:
     values: dict[str, str] = {}
     for name, value in _plain_declarations(css) if _is_plain(css) else _declarations(css):
         slot = _SLOTS.get(name) or (name if name[:2] == "--" else None)
-        if slot is None or not value.strip() or (_may_be_invalid(value) and _is_invalid(value)):
+        if slot is None or not value.strip():
+            continue
+        if name[:2] != "--" and (name == "cursor" or _may_be_invalid(value)) and _is_invalid(name, value):
             continue
         if slot in values:
             if "!" in values[slot] and _important(values[slot]) and not _important(value):
@@ -121,8 +125,10 @@ def _may_be_invalid(value: str) -> bool:
     return "\\" in value or "!" in value or ":" in value or "-" in value or "expression" in value
 
 
-def _is_invalid(value: str) -> bool:
-    return _invalid_value(value if len(value) < 200 else _without_urls("url", value)) is not None
+def _is_invalid(name: str, value: str) -> bool:
+    if name == "cursor" and "(" in value and not _ends_in_keyword(value):
+        return True
+    return _invalid_value(_without_urls("url", value)) is not None
 
 
 def value_urls(value: str) -> list[str]:

@@ -30,12 +30,22 @@ _LEAVES = frozenset(
 _name = re.compile(r"[a-zA-Z-]*").match
 _at_name = re.compile(r"\s*@([a-zA-Z-]+)").match
 _escaped_structure = re.compile(r"\\[{}\"']").search
-_invalid_selector = re.compile(r"^\s*$|[;$%!@?{}]|::?-(?:moz|ms|o|khtml)-|^\s*[,>+~]{2}").search
+_invalid_selector = re.compile(
+    r"^\s*$|[;$%!@?{}/]|::?-(?:moz|ms|o|khtml)-|(?<!:):-webkit-(?!any|autofill|drag|full)|[,>+~]\s*$"
+    r"|[,>+~]\s*[,>+~]|(?:^|[.#\s,>+~])[0-9]"
+).search
+_COMPOUND = r"(?:[.#]?[a-zA-Z_-][\w-]*+|\*)(?:[.#][a-zA-Z_-][\w-]*+|::?(?!-)[a-zA-Z-]++)*+"
 #: What `_invalid_selector` has no part of, at a fraction of its cost.
-_is_ordinary_selector = re.compile(
-    r"\s*+[^\s,>+~;$%!@?{}\[:][^;$%!@?{}\[:]*+(?::(?!:?-)[^;$%!@?{}\[:]*+)*+"
+_is_ordinary_selector = re.compile(rf"\s*+{_COMPOUND}(?:(?:\s*+[,>+~]\s*+|\s++){_COMPOUND})*+\s*+").fullmatch
+#: Escaped or in brackets: it says nothing of the rest.
+_in_brackets = re.compile(r"\\.|\[[^\]]*\]|\([^()]*\)").sub
+_is_keyframe = re.compile(
+    r"\s*(?:from|to|[0-9.]+%)(?:\s*,\s*(?:from|to|[0-9.]+%))*\s*", re.IGNORECASE
 ).fullmatch
-_in_brackets = re.compile(r"\[[^\]]*\]").sub
+#: Keyframes of other engines: no browser keeps what is in them.
+_foreign_keyframes = re.compile(
+    r"@-(?:moz|o|ms)-keyframes[^{}]*+\{(?:[^{}]*+\{[^{}]*+\})*+[^{}]*+\}", re.IGNORECASE
+).sub
 
 _PLAIN = r"[^{}\[\]()\"'\\]++"
 #: Text that opens and closes nothing, or closes what it opens: within a block, and up to the next block or `;`.
@@ -58,9 +68,15 @@ def style_sheet_urls(css: str) -> list[str]:
         css = css.replace("<!--", " ").replace("-->", " ")
     found: list[str] = []
     for head, block in _regular_rules(css) if _is_regular(css) else _rules(css):
-        if _is_ordinary_selector(head) or not _invalid_selector(_in_brackets("", head)):
+        if _is_ordinary_selector(head) or _is_valid(head):
             found += declaration_urls(block)
     return found
+
+
+def _is_valid(head: str) -> bool:
+    """Whether a rule's head is a selector, or a keyframe's place, that browsers take."""
+    plain = _in_brackets("", head) if any(map(head.__contains__, "[(\\")) else head
+    return not _invalid_selector(plain) or ("%" in plain and _is_keyframe(plain) is not None)
 
 
 #: All bytes that `_is_regular` needs not see.
@@ -99,6 +115,8 @@ def _is_known(at_rule: str) -> bool:
 
 def _regular_rules(css: str) -> Iterator[tuple[str, str]]:
     """Selector and declarations of each rule with a `url(`; the sheet ends with a `}`."""
+    if "-keyframes" in css:
+        css = _foreign_keyframes("", css)
     position = floor = 0
     while (url := css.find("url(", position)) >= 0:
         opening = css.rfind("{", floor, url)
