@@ -33,11 +33,10 @@ STARTS = (
 )  # fmt: skip
 BASES = (
     "<base href=/other/>", "<base href='//cdn.example/'>", "<base href=data:x>", "<base href='javascript:1'>",
-    "<base>", "<base target=x>", "<base href=''>", 
-    "<base href='https://b.example/x/y?q#f'>", "<base href=' sub/ '>", '<BASE HREF="../"/>',
-    "<noscript><base href=/n/></noscript>", "<template><base href=/t/></template>", "<!--<base href=/c/>-->",
-    "<base href='a' href='b/'>", "<base href='?x'>", "<base href='file:///x'>", "<base href='b\tc/'>",
-    "<base href='&#47;e&#47;'>",
+    "<base>", "<base target=x>", "<base href=''>", "<base href='https://b.example/x/y?q#f'>",
+    "<base href=' sub/ '>", '<BASE HREF="../"/>', "<noscript><base href=/n/></noscript>",
+    "<template><base href=/t/></template>", "<!--<base href=/c/>-->", "<base href='a' href='b/'>",
+    "<base href='?x'>", "<base href='file:///x'>", "<base href='b\tc/'>", "<base href='&#47;e&#47;'>",
 )  # fmt: skip
 
 
@@ -148,7 +147,7 @@ URLS = (
     "javascript:%", "data:image/png,%", "mailto:%", "//:0", "http://", "https:///x/%", "https:/x/%", "https:%",
     "http:%", "#%", "", "?%", "https://u:p@h.example/%", "https://cdn.example:443/%",
     "https://cdn.example:99999/%", "https://cdn.example:8080/%", "https://bücher.example/%",
-    "https://ex%61mple.org/%", "https://[::1]/%", "https://1.2.3/%",  "HTTPS://CDN.EXAMPLE/%",
+    "https://ex%61mple.org/%", "https://[::1]/%", "https://1.2.3/%", "HTTPS://CDN.EXAMPLE/%",
     "https://cdn.example./%", "about:blank", "blob:https://x/%", "{{x}}/%", "${x}/%", "a'b/%", 'a"b/%',
     "a(b)c/%", "a,b/%", ",%", "%,", "%#f", "%#a?b", "%?a#b", "%?", "%?'\"<>", "a%20b/%", "https://cdn.example",
     "https://cdn.example?%", "https://xn--/%", "https://-a.example/%", "https://a_b.example/%",
@@ -200,12 +199,12 @@ RULES = (
     "@unknown{a{%}}", "@unknown x;a{%}", "a:hover::before{%}", "a::-moz-x{%}", "a::-webkit-x{%}", "a:-ms-x{%}",
     "a:is(b,c){%}", "a:foo{%}", "a,{%}", "{%}", "a[b='c}d']{%}", "a[b{%}", "a{b{%}}", "a{&:hover{%}}",
     "a{%;b{%}}", "a{b{color:red}%}", "a{@media x{%}}", "/*a{%}*/b{%}", "<!-- a{%} -->", "a{%", "a{%}}b{%}",
-    "}a{%}", "a{(}b{%}", "a{'}\nb{%}", 'a{"}";%}', "a{content:'{';%}", "\\61{%}",  "1a{%}", "a>{%}",
-    "a>>b{%}", "*{%}", "::selection{%}", "a::after{content:%}", "a:not(b){%}", "a:nth-child(2n+1){%}",
-    "a:nth-child(x){%}", "a|b{%}", "*|a{%}", "@media screen{a{%}", "@media{a{%}}", "@starting-style{a{%}}",
-    "@scope (a){b{%}}", "@-moz-document url(x){a{%}}", "@view-transition{%}", "a{%}/*", "a{color:red;;%}",
-    "a!b{%}", "a{}b{%}", "a;b{%}c{%}", "@media print;a{%}", "@counter-style x{symbols:%}", "a:has(b){%}",
-    "a::part(x){%}", ":root{%}", "a$b{%}", "a%b{%}",
+    "}a{%}", "a{(}b{%}", "a{'}\nb{%}", 'a{"}";%}', "a{content:'{';%}", "\\61{%}", "1a{%}", "a>{%}", "a>>b{%}",
+    "*{%}", "::selection{%}", "a::after{content:%}", "a:not(b){%}", "a:nth-child(2n+1){%}", "a:nth-child(x){%}",
+    "a|b{%}", "*|a{%}", "@media screen{a{%}", "@media{a{%}}", "@starting-style{a{%}}", "@scope (a){b{%}}",
+    "@-moz-document url(x){a{%}}", "@view-transition{%}", "a{%}/*", "a{color:red;;%}", "a!b{%}", "a{}b{%}",
+    "a;b{%}c{%}", "@media print;a{%}", "@counter-style x{symbols:%}", "a:has(b){%}", "a::part(x){%}",
+    ":root{%}", "a$b{%}", "a%b{%}",
 )  # fmt: skip
 JSON_LD = (
     '{"@type":"Article","image":"%"}', '{"image":["%","%"]}', '{"image":{"@type":"ImageObject","url":"%"}}',

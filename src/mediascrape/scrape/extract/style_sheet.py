@@ -38,7 +38,7 @@ _COMPOUND = r"(?:[.#]?[a-zA-Z_-][\w-]*+|\*)(?:[.#][a-zA-Z_-][\w-]*+|::?(?!-)[a-z
 #: What `_invalid_selector` has no part of, at a fraction of its cost.
 _is_ordinary_selector = re.compile(rf"\s*+{_COMPOUND}(?:(?:\s*+[,>+~]\s*+|\s++){_COMPOUND})*+\s*+").fullmatch
 #: Escaped or in brackets: it says nothing of the rest.
-_in_brackets = re.compile(r"\\.|\[[^\]]*\]|\([^()]*\)").sub
+_in_brackets = re.compile(r"\\(?:[0-9a-fA-F]{1,6}\s?|.)|\[[^\]]*\]|\([^()]*\)").sub
 _is_keyframe = re.compile(
     r"\s*(?:from|to|[0-9.]+%)(?:\s*,\s*(?:from|to|[0-9.]+%))*\s*", re.IGNORECASE
 ).fullmatch
