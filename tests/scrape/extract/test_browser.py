@@ -40,6 +40,8 @@ DOCUMENTS = (
     "<style>a:nth-child( 2n + 1 )>b:not([c=d]) , e{background:url(a.png)}</style>",
     "<style>a:-webkit-x{background:url(a.png)}b:-webkit-autofill,c::-webkit-x{background:url(b.png)}</style>",
     "<style>.w-1\\/2{background:url(c.png)}.\\31 a{background:url(d.png)}</style>",
+    "<style>[class^='icon-']{background:url(a.png)}[x]:not(y) > \\61{background:url(b.png)}</style>",
+    "<p style='background url(a.png)'><p style='backgroundurl(b.png)'>",
     # Only the standard's own blanks are blanks.
     "<p style='background:url(\u00a0a.png)'>",
     "<link rel=icon href=\u00a0>",

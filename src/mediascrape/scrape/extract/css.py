@@ -100,10 +100,16 @@ def _ordinary_urls(css: str) -> list[str] | None:
         return None
     if ('"' in css or "'" in css) and css.count('"') + css.count("'") != 2 * len(match[1]):
         return None
-    name, _, before = css[css.rfind(";", 0, start) + 1 : start].partition(":")
+    name, colon, before = css[css.rfind(";", 0, start) + 1 : start].partition(":")
     slot = _SLOTS.get(name.strip(_BLANKS).lower())
     after, _, others = css[match.end() :].partition(";")
-    if slot is None or ":" in before or ":" in after or (slot in others and _fills[slot](others)):
+    if (
+        slot in (None, "cursor")
+        or not colon
+        or ":" in before
+        or ":" in after
+        or (slot in others and _fills[slot](others))
+    ):
         return None
     return [] if match[2][0] == "#" else [match[2]]
 

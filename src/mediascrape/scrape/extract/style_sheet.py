@@ -75,7 +75,7 @@ def style_sheet_urls(css: str) -> list[str]:
 
 def _is_valid(head: str) -> bool:
     """Whether a rule's head is a selector, or a keyframe's place, that browsers take."""
-    plain = _in_brackets("", head) if any(map(head.__contains__, "[(\\")) else head
+    plain = _in_brackets("x", head) if any(map(head.__contains__, "[(\\")) else head
     return not _invalid_selector(plain) or ("%" in plain and _is_keyframe(plain) is not None)
 
 
