@@ -33,7 +33,6 @@ from mediascrape.scrape.extract.tokens import (
 )
 from mediascrape.scrape.urls import join_url
 
-
 #: Characters searched for the quote that opened a value, which bounds the work for each hint in a text.
 LONGEST_VALUE = 2048
 
