@@ -20,6 +20,9 @@ from mediascrape.web.lean import LeanProtocol
 _BACKLOG = 4096
 #: Connections that may be open at once, where the system allows it.
 _CONNECTIONS = 16_384
+#: Idle connections are kept longer than load balancers keep theirs (60 s), or these would now and then send
+#: a request into a closing one.
+_KEEP_ALIVE_S = 75
 #: Time for requests in flight (and open event streams) to end when the service stops.
 _GRACE_S = 5
 
@@ -46,6 +49,7 @@ async def serving(
             date_header=False,
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=list(trusted_proxies) or None,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             timeout_graceful_shutdown=_GRACE_S,
             backlog=_BACKLOG,
         )
