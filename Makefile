@@ -6,10 +6,10 @@ ARGS   ?= --help
 TESTS  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format settings lock clean
+.PHONY: help run test check format settings screenshots lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## run mediascrape: make run ARGS='scrape https://example.org'
 	@$(BIN)/mediascrape $(ARGS)
@@ -29,6 +29,9 @@ format: $(VENV)/.dev ## rewrite the sources in the house style
 
 settings: $(VENV)/.run ## write docs/settings.md from the settings themselves
 	$(BIN)/python -m mediascrape.settings > docs/settings.md
+
+screenshots: $(VENV)/.dev ## take the pictures in docs/img anew (needs Chromium)
+	PYTHONPATH=tests $(BIN)/python -m browser.screenshots
 
 lock: $(VENV)/.dev ## pin the newest allowed version of every dependency
 	$(BIN)/python -m pip install --quiet uv

@@ -26,8 +26,10 @@ export async function api(method, path, body, headers = {}) {
 
 /** Local times in place of UTC ones. */
 export function localize(root) {
-  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  for (const time of root.querySelectorAll("time[datetime]")) time.textContent = format.format(new Date(time.dateTime));
+  const [short, exact] = ["short", "medium"].map((style) => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: style }));
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    time.textContent = ("seconds" in time.dataset ? exact : short).format(new Date(time.dateTime));
+  }
 }
 
 export const count = (value) => value.toLocaleString("en").replaceAll(",", "\u202f");
