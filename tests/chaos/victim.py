@@ -7,6 +7,10 @@ import multiprocessing
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from mediascrape.queue.connection import connect
+from mediascrape.queue.job import Job
+from mediascrape.queue.slots import JobContext, WorkerOptions
+from mediascrape.queue.worker import Worker
 from mediascrape.service import Mediascrape
 from mediascrape.settings import Settings
 
@@ -27,3 +31,24 @@ def _work(settings: dict[str, Any]) -> None:
             await asyncio.Event().wait()
 
     asyncio.run(work())
+
+
+def start_queue_worker(url: str, queue_name: str) -> ForkServerProcess:
+    """Only the queue's worker, with jobs of 20 ms, until it is killed."""
+    process = _CONTEXT.Process(target=_work_on_queue, args=(url, queue_name), daemon=True)
+    process.start()
+    return process
+
+
+def queue_worker(url: str, queue_name: str) -> Worker:
+    async def processor(job: Job, context: JobContext) -> None:
+        await asyncio.sleep(0.02)
+
+    options = WorkerOptions(
+        concurrency=5, lock_duration_ms=500, stalled_interval_ms=200, max_stalled_count=1000, grace_s=2.0
+    )
+    return Worker(connect(url), queue_name, processor, options)
+
+
+def _work_on_queue(url: str, queue_name: str) -> None:
+    asyncio.run(queue_worker(url, queue_name).run())
