@@ -56,7 +56,7 @@ async def test_killed_workers_end_no_schedule(tmp_path: Path) -> None:
             await check(queue)
         before = {schedule.id: schedule.runs for schedule in await queue.schedules.page(limit=100)}
         assert sum(before.values()) > SCHEDULES, "the kills fell before the work"
-        async with queue_worker(server.url, QUEUE), asyncio.timeout(30):
+        async with queue_worker(client, QUEUE), asyncio.timeout(30):
             while not await all_went_on(queue, before):
                 await asyncio.sleep(0.05)
         await check(queue)

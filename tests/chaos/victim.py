@@ -7,6 +7,8 @@ import multiprocessing
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
+from redis.asyncio import Redis
+
 from mediascrape.queue.connection import connect
 from mediascrape.queue.job import Job
 from mediascrape.queue.slots import JobContext, WorkerOptions
@@ -40,15 +42,15 @@ def start_queue_worker(url: str, queue_name: str) -> ForkServerProcess:
     return process
 
 
-def queue_worker(url: str, queue_name: str) -> Worker:
+def queue_worker(client: Redis, queue_name: str) -> Worker:
     async def processor(job: Job, context: JobContext) -> None:
         await asyncio.sleep(0.02)
 
     options = WorkerOptions(
         concurrency=5, lock_duration_ms=500, stalled_interval_ms=200, max_stalled_count=1000, grace_s=2.0
     )
-    return Worker(connect(url), queue_name, processor, options)
+    return Worker(client, queue_name, processor, options)
 
 
 def _work_on_queue(url: str, queue_name: str) -> None:
-    asyncio.run(queue_worker(url, queue_name).run())
+    asyncio.run(queue_worker(connect(url), queue_name).run())
