@@ -1,7 +1,7 @@
 """How many jobs of one group run at once, and how far apart they start, across all workers.
 
 A group is any name; the queue knows nothing of what it stands for. Its state lives in Valkey and is
-changed only by `lua/gate.lua`, which a worker calls at most once at a time for all its groups and
+changed only by `gate.lua`, which a worker calls at most once at a time for all its groups and
 jobs together: what its jobs ask for and report while one call is under way goes into the next one.
 
 A job that must wait is told how long, by its place in the group's line, so that it can go back to the
@@ -340,5 +340,5 @@ class _Script:
 
 @cache
 def _script(name: str) -> _Script:
-    source = files("mediascrape.queue").joinpath("lua", f"{name}.lua").read_bytes()
+    source = files("mediascrape.queue").joinpath(f"{name}.lua").read_bytes()
     return _Script(source, sha1(source, usedforsecurity=False).hexdigest())
