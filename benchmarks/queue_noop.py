@@ -127,8 +127,10 @@ async def run(options: argparse.Namespace) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         async with EmbeddedValkey(Path(folder)) as valkey:
             redis = connect(valkey.url)
-            if not options.aof:
+            if options.fsync == "none":
                 await redis.config_set("appendonly", "no")
+            else:
+                await redis.config_set("appendfsync", options.fsync)
             await redis.config_set("hash-max-listpack-value", options.listpack)
             added = there = 0
             for waiting in sorted(options.waiting):
@@ -153,7 +155,12 @@ def main() -> None:
     parser.add_argument("--concurrency", type=numbers, default=[50, 500, 5000])
     parser.add_argument("--waiting", type=numbers, default=[0])
     parser.add_argument("--listpack", type=int, default=1024, help="the server's hash-max-listpack-value")
-    parser.add_argument("--aof", action="store_true", help="with the append-only file, as in production")
+    parser.add_argument(
+        "--fsync",
+        choices=["none", "everysec", "always"],
+        default="everysec",
+        help="none: no append-only file",
+    )
     parser.add_argument("--cpu", type=int, default=0, help="the core that everything shares")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

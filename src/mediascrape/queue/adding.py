@@ -26,9 +26,9 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
 #: The counter's lower half, of which an id's last two pairs are made.
 _LOW_BITS = 20
-#: Adds in one MULTI/EXEC: long enough to share a round trip, short enough not to hold up the
-#: server's other clients (about 10 ms).
-BATCH = 256
+#: Adds in one MULTI/EXEC: enough to share a round trip, few enough not to hold up the server's other
+#: clients (about 5 ms), nor to make it pile up what goes to its append-only file.
+BATCH = 128
 _RECEIPT_SECONDS = 300
 #: Seconds for which a look at the server's memory holds: at full speed it grows by 1 MB meanwhile.
 _ROOM_S = 0.1
