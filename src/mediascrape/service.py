@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -167,14 +167,13 @@ class Mediascrape:
                 if report is not None:
                     report(progress)
             elif now - since > MISSING_CHECK_S:
-                missing, since = await self._count_missing(submission), now
+                missing, since = await self.count_missing([job.id for job in submission.jobs]), now
             if progress.finished:
                 return progress
             await asyncio.sleep(POLL_S)
 
-    async def _count_missing(self, submission: Submission) -> int:
+    async def count_missing(self, ids: Sequence[str]) -> int:
         """Jobs that are neither in the queue nor ended: removed by an operator or another client."""
-        ids = [job.id for job in submission.jobs]
         ended = await self.store.scrapes_for(ids)
         pending = [job_id for job_id in ids if job_id not in ended]
         known = await self.queue.existing(pending)

@@ -9,9 +9,10 @@ for before anything is sent again, so that a job which has meanwhile been done i
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ from mediascrape.queue.lua import Call, batch_scripts, command, pack_calls, spre
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_VALUES = {pair: value for value, pair in enumerate(_PAIRS)}
+_is_ours = re.compile(f"j[{_ALPHABET}]{{18}}").fullmatch
 #: The counter's lower half, of which an id's last two pairs are made.
 _LOW_BITS = 20
 #: Adds in one MULTI/EXEC: enough to share a round trip, few enough not to hold up the server's other
@@ -66,6 +69,43 @@ class JobIds:
 
 def _base32(value: int, pairs: int) -> str:
     return "".join([_PAIRS[(value >> shift) & 1023] for shift in range(10 * (pairs - 1), -1, -10)])
+
+
+def id_runs(ids: Iterable[str]) -> str:
+    """Ids as one short text: those of one call follow one another, so a first one and a number name many."""
+    runs: list[tuple[str, int]] = []
+    expected = None
+    for job_id in ids:
+        if job_id == expected:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((job_id, 1))
+        expected = _after(job_id)
+    return " ".join(f"{first}+{count}" if count > 1 else first for first, count in runs)
+
+
+def ids_of(runs: str) -> list[str]:
+    """The ids that `id_runs` was given."""
+    ids: list[str] = []
+    for run in runs.split():
+        job_id, _, count = run.partition("+")
+        ids.append(job_id)
+        for _ in range(int(count or 1) - 1):
+            following = _after(ids[-1])
+            assert following is not None
+            ids.append(following)
+    return ids
+
+
+def _after(job_id: str) -> str | None:
+    """The id that JobIds gives after this one in the same millisecond; None for a foreign id."""
+    if not _is_ours(job_id):
+        return None
+    low = _VALUES[job_id[-4:-2]] << 10 | _VALUES[job_id[-2:]]
+    if low + 1 >> _LOW_BITS:
+        return None
+    low += 1
+    return job_id[:-4] + _PAIRS[low >> 10] + _PAIRS[low & 1023]
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,8 @@ _PRUNE_CHUNK = 1_000
 _SAVED_WITHIN = 3600.0
 """Seconds within which what a page showed is saved, all retries of a busy database included."""
 _INDEX_CHUNK = 2_000
-_INDEX_BEFORE_SEARCH = 20_000
-"""Media made findable at most while a search waits: some 0.1 s."""
+_INDEX_BEFORE_SEARCH = 5_000
+"""Media made findable at most while a search waits, and the commits behind it: some 0.03 s."""
 _FLAGS = [field.name for field in fields(StoredMedia)].index("flags")
 
 

@@ -75,7 +75,7 @@ class WebApp:
             settings.token.get_secret_value() if settings.token else None,
             settings.read_token.get_secret_value() if settings.read_token else None,
         )
-        batches = Batches(redis, service.queue, service.store)
+        batches = Batches(redis, service.queue, service.store, service.count_missing)
         self._live = live
         self._lean = ingest.Ingest(
             service.submit,

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
 from redis.asyncio import Redis
 
+from mediascrape.queue.adding import id_runs, ids_of
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.queue import Queue
 from mediascrape.store import Store
@@ -32,6 +33,11 @@ _random = random.Random()  # noqa: S311
 #: Active jobs that are looked at to tell a batch's active from its queued.
 _LOOK_AT = 1000
 _LOOK_EVERY_S = 0.5
+#: Seconds between two looks for single jobs of a batch, and for how many batches the last one is kept.
+_MISSING_EVERY_S = 20.0
+_MISSING_KEPT = 1000
+
+CountMissing = Callable[[Sequence[str]], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,53 +86,64 @@ def created_at(batch_id: str) -> float | None:
 
 
 class Batches:
-    """Remembers batches and tells how far they are."""
+    """Remembers batches and tells how far they are. `count_missing` is `Mediascrape.count_missing`."""
 
     def __init__(
-        self, redis: Redis, queue: Queue, store: Store, clock: Callable[[], float] = time.time
+        self,
+        redis: Redis,
+        queue: Queue,
+        store: Store,
+        count_missing: CountMissing,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._redis = redis
         self._queue = queue
         self._store = store
+        self._count_missing = count_missing
         self._clock = clock
         self._prefix = f"{queue.keys.base}ms:batch:"
         self._active: Counter[str] = Counter()
         self._pending = 0
         self._looked = 0.0
         self._looking = asyncio.Lock()
+        #: When jobs of a batch were last looked for, and how many were missing.
+        self._missing: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
     async def remember(self, submission: Submission) -> Submission:
-        """Keep how many jobs the batch has. Gives the submission with the id it is known by: that of a
-        single URL tells what became of it, and nothing is kept."""
+        """Keep how many jobs the batch has, and which. Gives the submission with the id it is known by: that
+        of a single URL tells what became of it, and nothing is kept."""
         if submission.batch_id.startswith(_SINGLE):
             if submission.rejected:
                 return replace(submission, batch_id=_REJECTED + submission.batch_id[4:])
             if submission.duplicates:
                 return replace(submission, batch_id=duplicate_batch_id(submission.batch_id))
             return submission
-        key = self._prefix + submission.batch_id
-        facts = (submission.queued, submission.duplicates, len(submission.rejected))
-        await self._redis.set(key, " ".join(map(str, facts)), ex=KEEP_S)
+        facts = f"{submission.queued} {submission.duplicates} {len(submission.rejected)}"
+        ids = id_runs(job.id for job in submission.jobs if not job.duplicate)
+        await self._redis.set(self._prefix + submission.batch_id, f"{facts}|{ids}", ex=KEEP_S)
         return submission
 
     async def get(self, batch_id: str) -> BatchState | None:
         """A batch's state; None when it is not known, or no longer."""
-        created = created_at(batch_id)
-        kept = _FACTS.get(batch_id[:4]) if created and 0 <= self._clock() - created < KEEP_S else None
+        created = created_at(batch_id) or 0.0
+        kept = _FACTS.get(batch_id[:4]) if 0 <= self._clock() - created < KEEP_S else None
         if kept is None:
             kept = cast("str | None", await self._redis.get(self._prefix + batch_id))
-        total, duplicates, rejected = map(int, (kept or "0 0 0").split())
+        facts, _, ids = (kept or "0 0 0").partition("|")
+        total, duplicates, rejected = map(int, facts.split())
+        # The queue first: a job leaves it when its rows are committed, so none is missed between the two.
+        active, pending = await self._look_for(batch_id)
         ended = await self._store.batch_progress(batch_id)
         failed = sum(ended.failed.values())
         total = max(total, ended.done + failed)
         if kept is None and not total:
             return None
         rest = total - ended.done - failed
-        active = min(rest, await self._active_of(batch_id)) if rest else 0
-        missing = rest if rest and not self._pending else 0
+        missing = min(rest, await self._gone(batch_id, ids, created)) if pending and rest else rest
+        active = min(rest - missing, active)
         return BatchState(
             batch_id=batch_id,
-            created_at=created or 0.0,
+            created_at=created,
             total=total,
             queued=rest - active - missing,
             active=active,
@@ -140,11 +157,12 @@ class Batches:
             failures=ended.failed,
         )
 
-    async def _active_of(self, batch_id: str) -> int:
-        """Running jobs of a batch; one look at the queue serves everybody for half a second."""
+    async def _look_for(self, batch_id: str) -> tuple[int, int]:
+        """Running jobs of a batch, and jobs of anybody that have not ended. One look at the queue serves all
+        callers for half a second, unless it was empty: jobs may have been added since."""
         async with self._looking:
             now = self._clock()
-            if now - self._looked > _LOOK_EVERY_S:
+            if now - self._looked > _LOOK_EVERY_S or not self._pending:
                 counts = await self._queue.counts()
                 jobs = await self._queue.list_jobs(["active"], limit=_LOOK_AT) if counts["active"] else []
                 self._active = Counter(
@@ -154,7 +172,20 @@ class Batches:
                     counts[state] for state in ("waiting", "active", "prioritized", "delayed")
                 )
                 self._looked = now
-        return self._active[batch_id]
+        return self._active[batch_id], self._pending
+
+    async def _gone(self, batch_id: str, ids: str, created: float) -> int:
+        """Jobs that somebody removed, or a flushed server lost, while others are still in the queue. They
+        are looked for one by one, so seldom, and only when the batch has lasted a while."""
+        now = self._clock()
+        checked, missing = self._missing.get(batch_id, (created, 0))
+        if ids and now - checked > _MISSING_EVERY_S:
+            missing = await self._count_missing(ids_of(ids))
+            self._missing[batch_id] = (now, missing)
+            self._missing.move_to_end(batch_id)
+            if len(self._missing) > _MISSING_KEPT:
+                self._missing.popitem(last=False)
+        return missing
 
 
 def idempotency_key(keys: QueueKeys, digest: str) -> str:

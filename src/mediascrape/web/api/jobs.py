@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
@@ -25,13 +26,18 @@ JobId = Annotated[str, Path(max_length=200)]
 async def list_jobs(request: Request, parts: PartsOf, params: Annotated[JobParams, Query()]) -> Response:
     """Latest first. Completed jobs leave the queue: see `/api/scrapes`."""
     queue, state = parts.media.queue, params.state
-    total = (await queue.counts())[state]
     start = int(params.cursor or 0)
     limit = checked(params.limit, parts.settings)
     if params.q:
-        jobs, after = await search(queue, state, params.q, start, limit)
+        counts, (jobs, after) = await asyncio.gather(
+            queue.counts(), search(queue, state, params.q, start, limit)
+        )
+        total = counts[state]
     else:
-        jobs = await queue.list_jobs([state], start=start, limit=limit)
+        counts, jobs = await asyncio.gather(
+            queue.counts(), queue.list_jobs([state], start=start, limit=limit)
+        )
+        total = counts[state]
         after = start + len(jobs) if start + len(jobs) < total else None
     items = [QueuedJob.of(job) for job in jobs]
     return with_etag(
