@@ -87,6 +87,19 @@ async def test_the_dashboard_follows_without_a_reload(service: Service, open_pag
     assert await page.locator(".chart canvas").count() == 4
 
 
+async def test_a_page_that_nobody_sees_holds_no_connection(service: Service, open_page: OpenPage) -> None:
+    page = await open_page(f"{service.url}/queue")
+    for hidden, event in ((True, "requestfailed"), (False, "request")):
+        async with page.expect_event(event, lambda request: request.url.endswith("/api/events")):
+            await page.evaluate(
+                """(hidden) => {
+                    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+                    document.dispatchEvent(new Event("visibilitychange"));
+                }""",
+                hidden,
+            )
+
+
 async def test_an_empty_service_says_what_to_do(
     tmp_path_factory: pytest.TempPathFactory, open_page: OpenPage
 ) -> None:

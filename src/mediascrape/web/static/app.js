@@ -34,14 +34,28 @@ export function localize(root) {
 
 export const count = (value) => value.toLocaleString("en").replaceAll(",", "\u202f");
 
-/** One stream for the page; `handlers` by event name. */
+/**
+ * One stream for the page; `handlers` by event name. A page that nobody sees lets go of it: browsers hold only
+ * six connections to one host, and tabs in the background would use them up. Every event is a whole state,
+ * so nothing is missed.
+ */
 export function listen(url, handlers) {
-  const source = new EventSource(url);
-  for (const [name, handler] of Object.entries(handlers)) {
-    source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
-  }
-  addEventListener("pagehide", () => source.close());
-  return source;
+  let source = null;
+  const close = () => { source?.close(); source = null; };
+  const open = () => {
+    if (source || document.hidden) return;
+    source = new EventSource(url);
+    for (const [name, handler] of Object.entries(handlers)) {
+      source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
+    }
+  };
+  const watch = new AbortController();
+  const { signal } = watch;
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()), { signal });
+  addEventListener("pagehide", close, { signal });
+  addEventListener("pageshow", open, { signal });
+  open();
+  return { close() { watch.abort(); close(); } };
 }
 
 function setCookie(name, value) {

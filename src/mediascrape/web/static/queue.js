@@ -73,17 +73,20 @@ function update(state) {
     if (samples.length > 1800) samples.shift();
     for (const { plot, chart } of plots) plot.setData(data(chart));
   }
-  if (state.recent.length) document.getElementById("recent").replaceChildren(...state.recent.map(endedRow));
+  if (state.recent.length) fill("recent", state.recent.map(endedRow));
   fill("workers", state.workers.map(workerRow), [...document.querySelectorAll("#workers [data-foreign]")]);
   fill("hosts", state.hosts.map(hostRow));
   document.getElementById("hosts-table").hidden = !state.hosts.length;
   refresh(state.counts);
 }
 
-/** Rows of a table, and the sentence that stands there when it has none. */
+/** Rows of a table (unless the keyboard is in it), and the sentence that stands there when it has none. */
 function fill(id, rows, kept = []) {
-  document.getElementById(id).replaceChildren(...rows, ...kept);
-  document.getElementById(`no-${id}`).hidden = rows.length + kept.length > 0;
+  const body = document.getElementById(id);
+  if (body.contains(document.activeElement)) return;
+  body.replaceChildren(...rows, ...kept);
+  const none = document.getElementById(`no-${id}`);
+  if (none) none.hidden = rows.length + kept.length > 0;
 }
 
 /** Cells are text or elements, never markup. A class ends in `:unit` where narrow screens show one. */
