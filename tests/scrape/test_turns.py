@@ -58,3 +58,46 @@ async def test_a_turn_given_to_one_who_is_cancelled_goes_to_the_next() -> None:
     async with asyncio.timeout(5):
         await third
     assert second.cancelled()
+
+
+async def test_several_may_go_on_at_once() -> None:
+    turns = LoopTurns(4)
+    iteration = 0
+    went: list[int] = []
+
+    def count() -> None:
+        nonlocal iteration
+        iteration += 1
+        if len(went) < 20:
+            asyncio.get_running_loop().call_soon(count)
+
+    async def caller() -> None:
+        await turns.wait()
+        went.append(iteration)
+
+    count()
+    await asyncio.gather(*(caller() for _ in range(20)))
+    assert max(went.count(at) for at in went) == 4
+
+
+class Clock:
+    paused = 0
+    pauses = 0
+
+    def pause(self) -> None:
+        self.paused += 1
+        self.pauses += 1
+
+    def resume(self) -> None:
+        self.paused -= 1
+
+
+async def test_the_clock_of_one_in_line_stands_still() -> None:
+    turns = LoopTurns()
+    clocks = [Clock() for _ in range(3)]
+    tasks = [asyncio.create_task(turns.wait(clock)) for clock in clocks]
+    await asyncio.sleep(0)
+    assert [clock.paused for clock in clocks] == [0, 1, 1]
+    tasks[2].cancel()
+    await asyncio.wait(tasks)
+    assert [clock.paused for clock in clocks] == [0, 0, 0]

@@ -37,11 +37,7 @@ class Extractor:
             return _media_file(response)
         if _is_large(response):
             return await self._in_thread(response, clock)
-        clock.pause()
-        try:
-            await self._turns.wait()
-        finally:
-            clock.resume()
+        await self._turns.wait(clock)
         return self._read(response)
 
     def close(self) -> None:

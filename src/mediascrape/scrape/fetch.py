@@ -81,8 +81,8 @@ class Fetcher:
     ) -> FetchContext:
         """To be entered with `async with`: yields a Response, and frees its body at the end.
 
-        wanted: FILE takes any status and type; read it by `content`. clock: stopped while the body waits
-        for the budget.
+        wanted: FILE takes any status and type; read it by `content`. clock: stopped while requests
+        wait for their turn and the body for the budget.
         Don't fetch again inside the context: the second body could wait for the first one's release.
 
         Entering raises a ScrapeError, from InvalidURLError to TooSlowError, or what `on_hop` raises.

@@ -17,12 +17,14 @@ from mediascrape.scrape.curl_loop import CurlLoop
 from mediascrape.scrape.exchange import Exchange
 from mediascrape.scrape.guard import AddressGuard, IPAddress, parse_host
 from mediascrape.scrape.options import FetchOptions
-from mediascrape.scrape.turns import Clock
+from mediascrape.scrape.turns import Clock, LoopTurns
 from mediascrape.scrape.verdict import BodyAction, Question, Wanted
 from mediascrape.scrape.watch import Watch
 
 #: Easy handles kept for the next request: making one costs more than the request itself.
 _IDLE_HANDLES: Final = 256
+#: Transfers begun in one iteration of the event loop: some two milliseconds of work.
+_STARTS_AT_ONCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Transport:
         self._curl_loop = CurlLoop(max_idle_connections=options.max_idle_connections)
         self._watch = Watch(options.pace, self._fail)
         self._idle: list[Any] = []
+        self._starts = LoopTurns(_STARTS_AT_ONCE)
         self._headers = [
             f"User-Agent: {options.user_agent}",
             f"Accept: {options.accept}",
@@ -58,10 +61,11 @@ class Transport:
 
     async def exchange(self, target: Target, clock: Clock | None = None) -> Exchange:
         """One answer, its body (if wanted) complete. The caller must close the exchange's account.
-        `clock` is stopped while the body waits for the budget.
+        `clock` is stopped while the exchange waits for its turn to begin and its body for the budget.
 
         Raises ScrapeError; cancelling ends the transfer at once.
         """
+        await self._starts.wait(clock)
         curl = self._idle.pop() if self._idle else self._new_handle()
         question = Question(target.wanted, bool(target.headers), self._options.limits.max_bytes)
         exchange = Exchange(self._options.limits, self.budget.open(), question, hooks=self, clock=clock)
@@ -112,6 +116,7 @@ class Transport:
                 pycurl.CURL_HTTP_VERSION_2TLS if options.http2 else pycurl.CURL_HTTP_VERSION_1_1,
             ),
             (pycurl.PIPEWAIT, int(options.http2)),  # a connection being made may turn out to carry many
+            (pycurl.DNS_CACHE_TIMEOUT, 0),  # it is given addresses: there is nothing to remember
             (pycurl.BUFFERSIZE, options.buffer_bytes),
             (pycurl.CAINFO, options.ca_file or certifi.where()),
             (pycurl.SSL_VERIFYPEER, int(options.verify_tls)),

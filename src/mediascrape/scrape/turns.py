@@ -19,35 +19,46 @@ class Clock(Protocol):
 
 
 class LoopTurns:
-    """Lets one caller go on per iteration of the event loop, in the order in which they came.
+    """Lets `each` callers go on per iteration of the event loop, in the order in which they came.
 
-    Many bodies become whole in one iteration; were they all parsed in it, nothing else would run for as
-    long as that takes. In between, the loop serves sockets and timers.
+    Many jobs may begin, or get their last byte, in one iteration; did all of them go on in it, nothing else
+    would run for as long as that takes. In between, the loop serves sockets and timers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, each: int = 1) -> None:
+        self._each = self._left = each
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._taken = False
+        self._renewing = False
 
-    async def wait(self) -> None:
+    async def wait(self, clock: Clock | None = None) -> None:
         """Returns when the caller's turn has come; it lasts until the caller awaits something."""
-        loop = asyncio.get_running_loop()
-        if self._taken:
-            turn: asyncio.Future[None] = loop.create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._pass_on()
-                raise
-        self._taken = True
-        loop.call_soon(self._pass_on)
+        if self._left <= 0:
+            await self._in_line(clock)
+        else:
+            self._left -= 1
+            if not self._renewing:
+                self._renewing = True
+                asyncio.get_running_loop().call_soon(self._renew)
 
-    def _pass_on(self) -> None:
-        while self._waiting:
+    async def _in_line(self, clock: Clock | None) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        if clock is None:
+            await turn
+            return
+        clock.pause()
+        try:
+            await turn
+        finally:
+            clock.resume()
+
+    def _renew(self) -> None:
+        self._left = self._each
+        while self._waiting and self._left:
             turn = self._waiting.popleft()
-            if not turn.done():
+            if not turn.done():  # else its caller was cancelled
                 turn.set_result(None)
-                return
-        self._taken = False
+                self._left -= 1
+        self._renewing = self._left < self._each
+        if self._renewing:
+            asyncio.get_running_loop().call_soon(self._renew)
