@@ -57,6 +57,8 @@ def test_a_day_that_never_comes() -> None:
         ({"every_ms": 1000, "offset_ms": 1000}, "offset"),
         ({"cron": "* * * * *", "offset_ms": 1}, "offset"),
         ({"cron": "* * * * *", "immediately": True, "start_ms": 5}, "immediately"),
+        ({"every_ms": 1000, "end_ms": 10**18}, "between the years"),
+        ({"every_ms": 1000, "start_ms": -1}, "between the years"),
         ({"cron": "* * * *"}, "five fields"),
         ({"cron": "61 * * * *"}, "Bad minute"),
         ({"cron": "every day"}, "five fields"),
@@ -69,6 +71,21 @@ def test_a_day_that_never_comes() -> None:
 def test_what_makes_no_schedule(options: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidScheduleError, match=message):
         Repeat(**options)  # type: ignore[arg-type]
+
+
+FIELD = st.text(alphabet="0123456789*/-,L#W?MONTUEJANabc ", max_size=6)
+EXPRESSION = st.text(max_size=40) | st.lists(FIELD, min_size=5, max_size=6).map(" ".join)
+
+
+@given(
+    EXPRESSION, st.sampled_from([None, "UTC", "Europe/Berlin", "x", "", "a\0b"]), st.integers(-(2**63), 2**63)
+)
+def test_any_expression_has_a_later_time_or_is_refused(cron: str, tz: str | None, after: int) -> None:
+    try:
+        found = next_cron_ms(cron, tz, after)
+    except InvalidScheduleError:
+        return
+    assert found is None or found > after
 
 
 @given(

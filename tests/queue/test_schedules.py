@@ -162,6 +162,7 @@ async def test_a_failing_job_s_schedule_goes_on_and_its_retries_add_nothing(
         await until(failed_twice)
     failed = await queue.list_jobs(["failed"])
     assert all(runs.ids.count(job.id) == 3 for job in failed)
+    await queue.remove_job(failed[0].id)  # what has run is no longer the schedule's
     counts = await queue.counts()
     assert counts["delayed"] + counts["waiting"] == 1
 
@@ -196,18 +197,31 @@ async def test_a_worker_that_dies_before_the_next_run_is_added_ends_no_schedule(
     assert (await queue.counts())["delayed"] == 1
 
 
-async def test_a_bad_cron_expression_of_a_foreign_producer_hurts_only_itself(
-    queue: Queue, redis: Redis, until: Until, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("opts", "told"),
+    [
+        ('{"repeat":{"pattern":"bad one","count":1}}', "bad one"),
+        ('{"repeat":{"count":1}}', "neither an interval nor a cron expression"),
+        ('{"repeat":[]}', "no repeat options"),
+        ("{}", "no repeat options"),
+        ("[]", "no repeat options"),
+        ("{nope", "not JSON"),
+    ],
+)
+async def test_a_foreign_schedule_that_cannot_be_planned_hurts_only_itself(
+    opts: str, told: str, queue: Queue, redis: Redis, until: Until, caplog: pytest.LogCaptureFixture
 ) -> None:
     (job_id,) = await queue.schedules.upsert([every(86_400_000)])
-    await redis.hset(queue.keys.job(job_id), "opts", '{"repeat":{"pattern":"bad one","count":1}}')
+    await redis.hset(queue.keys.job(job_id), "opts", opts)
 
-    async def ran() -> bool:
-        return runs.ids == [job_id]
+    async def ended() -> bool:
+        return await queue.job_state(job_id) in {None, "completed", "failed"}
 
     async with worker(redis, queue) as runs:
-        await until(ran)
-    assert "bad one" in caplog.text
+        await until(ended)
+    assert told in caplog.text
+    assert runs.ids == ([] if opts in {"[]", "{nope"} else [job_id])
+    assert (await queue.counts())["delayed"] == 0
 
 
 async def test_advancing_again_has_no_second_effect(queue: Queue, redis: Redis) -> None:

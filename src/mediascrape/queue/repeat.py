@@ -45,6 +45,7 @@ _UNITS_MS = {
 _DURATION = re.compile(r"(\d+)\s*(ms|s|min|m|h|d|w)\s*", re.IGNORECASE)
 #: Beyond this a score no longer holds a millisecond exactly together with BullMQ's 12 bits.
 _MAX_MS = 2**41
+_END_OF_TIME_MS = 221_845_392_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Repeat:
             raise InvalidScheduleError("a time zone goes with a cron expression, not with an interval")
         if self.limit is not None and self.limit < 1:
             raise InvalidScheduleError(f"the number of runs must be at least 1, not {self.limit}")
+        if not all(0 <= (moment or 0) < _END_OF_TIME_MS for moment in (self.start_ms, self.end_ms)):
+            raise InvalidScheduleError("a schedule starts and ends between the years 1970 and 9000")
         if self.immediately and self.start_ms is not None:
             raise InvalidScheduleError("a schedule either starts immediately or at a given time")
         if self.offset_ms is not None and (self.every_ms is None or not 0 <= self.offset_ms < self.every_ms):
@@ -137,6 +140,8 @@ def plan(
     job_options["repeatJobKey"] = schedule_id
     job_options["timestamp"] = now
     if repeat.cron is None:
+        if repeat.every_ms is None:
+            raise InvalidScheduleError("it has neither an interval nor a cron expression")
         return Iteration(now, job_options)
     at_ms = (
         now if repeat.immediately else next_cron_ms(repeat.cron, repeat.tz, max(after, repeat.start_ms or 0))
@@ -155,14 +160,17 @@ def next_cron_ms(expression: str, tz: str | None, after_ms: int) -> int | None:
     comes twice runs once, except for expressions with `*` in their hours. Raises
     InvalidScheduleError for a bad expression or an unknown time zone.
     """
-    base = datetime.fromtimestamp(after_ms / 1000, _zone(tz))
+    zone = _zone(tz)
     try:
+        base = datetime.fromtimestamp(after_ms / 1000, zone)
         found = next(CronSim(_in_cronsim_s_dialect(expression), base))
+        return round(found.timestamp() * 1000)
     except CronSimError as error:
         raise InvalidScheduleError(f"{expression[:80]!r} is no cron expression: {error}") from None
     except StopIteration:
         return None
-    return round(found.timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidScheduleError(f"no calendar goes as far as {after_ms} ms") from None
 
 
 def parse_duration(text: str) -> int:
