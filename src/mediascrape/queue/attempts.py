@@ -40,6 +40,8 @@ _ADVANCE_PAUSE_S = 0.2
 _ADVANCE_TRIES = 20
 #: Seconds a failure recorder may take.
 RECORD_TIMEOUT_S = 10.0
+#: Seconds before it is asked again after its service was away.
+_RECORD_PAUSE_S = 0.5
 
 log = logging.getLogger(__name__)
 
@@ -169,16 +171,31 @@ class Attempts:
         slot.verdict = verdict
         self._on_end(slot)
 
-    async def _record(self, slot: Slot, job: Job, verdict: Failed) -> None:
+    async def _record(self, slot: Slot, job: Job, failed: Failed) -> None:
+        """While the recorder's own service is away the job stays ours, its lock renewed; a worker that
+        closes then hands it back."""
+        verdict: Verdict = failed
+        while not await self._recorded(job, failed.error):
+            if self.closing:
+                verdict = HandedBack()
+                break
+            await asyncio.sleep(_RECORD_PAUSE_S)
+        slot.verdict = verdict
+        self._on_end(slot)
+
+    async def _recorded(self, job: Job, error: BaseException) -> bool:
+        """One try; False when another can help."""
         assert self._record_failure is not None
         try:
             async with asyncio.timeout(RECORD_TIMEOUT_S):
-                await self._record_failure(job, verdict.error)
+                await self._record_failure(job, error)
+        except (ServiceUnavailableError, TimeoutError) as away:
+            log.warning("the failure of job %s waits to be recorded: %s", job.id, str(away) or "no answer")
+            return False
         except Exception:
             # The queue keeps the failed job with its reason; holding it back would lose more.
             log.exception("the failure of job %s could not be recorded", job.id)
-        slot.verdict = verdict
-        self._on_end(slot)
+        return True
 
     def _judge(self, slot: Slot, job: Job, error: BaseException) -> Verdict:
         reason = slot.reason
