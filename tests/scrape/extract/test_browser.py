@@ -60,6 +60,25 @@ DOCUMENTS = (
     "<div data-x='{\"a\": \"<i>\"}' style='background:url(e.png)'>",
     "<<a href=c.png><div<<b style='background:url(f.png)'>",
     "<input type=' image' src=g.png>",
+    # Text, whatever it looks like.
+    "<iframe src=a.html><img src=b.png></iframe><img src=c.png>",
+    *(
+        f"<{name}><img src=a.png></{name}><img src=b.png>"
+        for name in (
+            "script",
+            "style",
+            "title",
+            "textarea",
+            "xmp",
+            "noembed",
+            "noframes",
+            "iframe",
+            "noscript",
+            "template",
+            "object",
+        )
+    ),
+    "<textarea><img src=a.png></textarea ><img src=b.png>",
     # Frames stand in framesets.
     "<p><frame src=a.html>",
     "<frameset><frame src=a.html><frame src=b.html></frameset>",
@@ -73,14 +92,60 @@ def test_the_extractor_finds_what_the_browser_finds(browser: Chromium) -> None:
     assert {text: found for text, found in zip(DOCUMENTS, differences, strict=True) if found} == {}
 
 
-#: Encoding, whether the header names it, document.
-ENCODED = (
-    ("utf-8", True, "<title>é</title><img src='é.png?é'>"),
-    ("windows-1252", True, "<title>é</title><img src='é.png?é'>"),
+TEXT = "<title>{0}</title><img src='{0}.png?{0}'><img srcset='{0}1.png?{0} 2x'><style>a{{background:url({0}.gif)}}</style>"
+META = '<META HTTP-EQUIV=Content-Type CONTENT="text/html;charset={}">'
+
+
+@pytest.mark.parametrize(
+    ("codec", "label", "word"),
+    [
+        ("utf-8", "utf8", "éß日本"),
+        ("cp1252", "iso-8859-1", "é“ß€"),
+        ("cp1252", "us-ascii", "é"),
+        ("iso8859-2", "latin2", "ěšč"),
+        ("cp1251", "windows-1251", "Привет"),
+        ("koi8-r", "koi8", "Привет"),
+        ("cp932", "shift_jis", "日本語テ"),
+        ("euc_jp", "x-euc-jp", "日本語テ"),
+        ("iso2022_jp", "iso-2022-jp", "日本語"),
+        ("gb18030", "gb2312", "中文测试"),
+        ("big5hkscs", "big5-hkscs", "中文測試"),
+        ("cp949", "ks_c_5601-1987", "한국어"),
+        ("cp1254", "iso-8859-9", "ğış"),
+        ("cp874", "tis-620", "ไทย"),
+        ("iso8859-8", "logical", "שלום"),
+        ("mac_roman", "macintosh", "éß"),
+    ],
 )
+def test_a_page_in_another_encoding(browser: Chromium, codec: str, label: str, word: str) -> None:
+    body = TEXT.format(word).encode(codec)
+    assert not compare(browser, body, content_type=f"text/html; charset={label}")
+    assert not compare(browser, META.format(label).encode() + body)
 
 
-@pytest.mark.parametrize(("encoding", "named", "text"), ENCODED)
-def test_a_page_in_another_encoding(browser: Chromium, encoding: str, named: bool, text: str) -> None:
-    content_type = f"text/html; charset={encoding}" if named else "text/html"
-    assert not compare(browser, text.encode(encoding), content_type=content_type)
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_is_told_by_the_header_or_by_its_mark_and_never_by_a_meta(
+    browser: Chromium, codec: str
+) -> None:
+    body = TEXT.format("éß日").encode(codec)
+    assert not compare(browser, body, content_type=f"text/html; charset={codec.replace('16-', '16')}")
+    assert not compare(browser, "\ufeff".encode(codec) + body, content_type="text/html; charset=windows-1252")
+    assert not compare(browser, b"<meta charset=utf-16>" + TEXT.format("é").encode())
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "<!-- <meta charset=windows-1251> --><meta charset=utf-8>",
+        "<script>'<meta charset=windows-1251>'</script><meta charset=utf-8>",
+        "<meta charset=bogus><meta charset=utf-8>",
+        "<meta charset=utf-8><meta charset=windows-1252>",
+        "<meta name=content-type content='text/html; charset=windows-1251'><meta charset=utf-8>",
+        "<?xml version='1.0' encoding='windows-1251'?><meta charset=utf-8>",
+        "<body><p>text<meta charset=utf-8>",
+        "<script>" + "x" * 3100 + "</script><meta charset=utf-8>",
+        "<meta content='text/html; charset = \"utf-8\"' http-equiv=content-type>",
+    ],
+)
+def test_where_a_page_says_its_encoding(browser: Chromium, start: str) -> None:
+    assert not compare(browser, (start + TEXT.format("é日")).encode())

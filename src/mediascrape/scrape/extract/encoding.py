@@ -34,6 +34,7 @@ _STANDARD: dict[str, tuple[str, str]] = {
     "hz": ("gbk", "gb18030"),
     "gb18030": ("gb18030", "gb18030"),
     "big5": ("big5", "big5hkscs"),
+    "big5hkscs": ("big5", "big5hkscs"),
     "shift_jis": ("shift_jis", "cp932"),
     "cp932": ("shift_jis", "cp932"),
     "euc_jp": ("euc-jp", "euc_jp"),
@@ -61,6 +62,7 @@ _LABELS = {
     "x-cp1250": "cp1250",
     "ks_c_5601-1987": "euc_kr",
     "windows-31j": "cp932",
+    **dict.fromkeys(("iso-8859-8-i", "logical", "csiso88598i"), "iso8859-8"),
 }
 
 
@@ -80,7 +82,9 @@ def _decoded(body: bytes, content_type: str | None) -> tuple[str, str, str]:
         codec = "utf-16le" if body[0] == 0xFF else "utf-16be"
         return _recoded(body[2:], codec), codec, "utf-8"
     name, codec = _declared_in_header(content_type) or _declared_in_document(body) or _guessed(body)
-    return (body.decode("latin-1") if codec == "utf-8" else _recoded(body, codec)), name, codec
+    data = body.decode("latin-1") if codec == "utf-8" else _recoded(body, codec)
+    # Queries of a UTF-16 document are encoded as UTF-8 (Encoding Standard, "get an output encoding").
+    return data, name, "utf-8" if name.startswith("utf-16") else codec
 
 
 def _recoded(body: bytes, codec: str) -> str:
@@ -97,12 +101,20 @@ def _declared_in_header(content_type: str | None) -> tuple[str, str] | None:
 def _declared_in_document(body: bytes) -> tuple[str, str] | None:
     if _usual(body, 0, PRESCAN_BYTES) and body.find(b"charset") > body.find(b"<meta charset") >= 0:
         return _STANDARD["utf-8"]
-    if body.startswith(b"<?xml") and (match := _xml_encoding(body, 0, 200)):
-        return _known(match[1].decode("latin-1"))
+    return _declared_in_metas(body) or _declared_in_xml(body)
+
+
+def _declared_in_xml(body: bytes) -> tuple[str, str] | None:
+    match = _xml_encoding(body, 0, 200) if body.startswith(b"<?xml") else None
+    return None if match is None else _known(match[1].decode("latin-1"))
+
+
+def _declared_in_metas(body: bytes) -> tuple[str, str] | None:
+    """The first that counts: anywhere in the first bytes, then in the rest of the head."""
     for size in (PRESCAN_BYTES, HEAD_BYTES):
         start = body[:size].decode("latin-1")
         end = _head_end(start)
-        for meta in _metas(start, 0, len(start) if end is None else end.start()):
+        for meta in _metas(start, 0, len(start) if end is None or size == PRESCAN_BYTES else end.start()):
             if meta[1] is not None and "charset" in meta[2].lower() and (found := _declared_in_meta(meta[2])):
                 return found
         if len(body) <= size or end is not None:

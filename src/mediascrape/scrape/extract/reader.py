@@ -329,7 +329,7 @@ _TEXTS: dict[str, Callable[[Page, Attributes, str, int, int], None]] = {
 _HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
     **dict.fromkeys(
         (ATTRIBUTES.keys() | ELEMENTS.keys())
-        - {"a", "area", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "use"},
+        - {"a", "area", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "use", *RAW_TEXT},
         find,
     ),
     "base": _base,
