@@ -92,7 +92,10 @@ def test_the_extractor_finds_what_the_browser_finds(browser: Chromium) -> None:
     assert {text: found for text, found in zip(DOCUMENTS, differences, strict=True) if found} == {}
 
 
-TEXT = "<title>{0}</title><img src='{0}.png?{0}'><img srcset='{0}1.png?{0} 2x'><style>a{{background:url({0}.gif)}}</style>"
+TEXT = (
+    "<title>{0}</title><img src='{0}.png?{0}'><img srcset='{0}1.png?{0} 2x'>"
+    "<style>a{{background:url({0}.gif)}}</style>"
+)
 META = '<META HTTP-EQUIV=Content-Type CONTENT="text/html;charset={}">'
 
 

@@ -53,17 +53,15 @@ _STANDARD: dict[str, tuple[str, str]] = {
 }
 #: Labels of the standard that Python does not know.
 _LABELS = {
-    "x-sjis": "shift_jis",
-    "x-gbk": "gbk",
-    "x-x-big5": "big5",
-    "unicode-1-1-utf-8": "utf-8",
-    "x-cp1252": "cp1252",
-    "x-cp1251": "cp1251",
-    "x-cp1250": "cp1250",
-    "ks_c_5601-1987": "euc_kr",
-    "windows-31j": "cp932",
+    "x-sjis": "shift_jis", "windows-31j": "cp932", "x-euc-jp": "euc_jp",
+    "x-gbk": "gbk", "gb_2312": "gbk", "x-x-big5": "big5", "cn-big5": "big5",
+    "ks_c_5601-1987": "euc_kr", "ks_c_5601-1989": "euc_kr", "windows-949": "euc_kr",
+    "koi": "koi8-r", "koi8": "koi8-r", "koi8_r": "koi8-r", "koi8-ru": "koi8-u", "dos-874": "cp874",
+    "unicode-1-1-utf-8": "utf-8", "unicode11utf8": "utf-8", "unicode20utf8": "utf-8", "x-unicode20utf8": "utf-8",
+    "x-mac-roman": "mac-roman", "unicode": "utf-16", "ucs-2": "utf-16", "iso-10646-ucs-2": "utf-16",
+    **{f"x-cp{n}": f"cp{n}" for n in range(1250, 1259)},
     **dict.fromkeys(("iso-8859-8-i", "logical", "csiso88598i"), "iso8859-8"),
-}
+}  # fmt: skip
 
 
 def read_bytes(body: bytes, content_type: str | None) -> tuple[str, str, str]:
