@@ -59,6 +59,8 @@ _SAVED_WITHIN = 3600.0
 _INDEX_CHUNK = 2_000
 _INDEX_BEFORE_SEARCH = 5_000
 """Media made findable at most while a search waits, and the commits behind it: some 0.03 s."""
+_INDEX_WHILE_BUSY = 500
+"""The same while records wait to be committed: the search is for what was there, and they come first."""
 _FLAGS = [field.name for field in fields(StoredMedia)].index("flags")
 
 
@@ -191,7 +193,7 @@ class Store:
     async def _searched(self, query: MediaQuery) -> Select:
         from . import queries
 
-        await self._backend.index_search(_INDEX_BEFORE_SEARCH)
+        await self._backend.index_search(_INDEX_WHILE_BUSY if self._committer.busy else _INDEX_BEFORE_SEARCH)
         how, words = self._backend.words, search_words(query.q or "")
         known = {word for word in words if await self._backend.fetch(how.has_word(word))}
         return queries.searched_media(query, search_terms(words, known), how.search)

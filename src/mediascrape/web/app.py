@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import mediascrape.store.queries  # noqa: F401  a quarter of a second that the first request should not wait
 from mediascrape.queue.connection import connect
 from mediascrape.queue.groups import GroupGate
 from mediascrape.queue.presence import Presences
