@@ -31,6 +31,7 @@ SETTINGS = Settings.load(
 
 
 async def pages(count: Count) -> None:
+    import mediascrape.store.queries  # noqa: F401 - imports are not counted, and this one is made when needed
     from mediascrape.service import Mediascrape
 
     async with Mediascrape(SETTINGS) as service:

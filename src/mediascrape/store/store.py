@@ -8,9 +8,11 @@ async with open_store("sqlite:///media.db") as store:
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,6 +176,7 @@ class Store:
 
     async def list_media(self, query: MediaQuery) -> MediaPage:
         """One page of media. Raises InvalidQueryError for a bad limit or cursor."""
+        await _load_queries()
         from . import queries
 
         _check(query)
@@ -249,6 +252,7 @@ class Store:
 
     async def scrapes_for(self, job_ids: Sequence[str]) -> dict[str, StoredScrape]:
         """What is stored of these jobs, by job id; those not ended are left out."""
+        await _load_queries()
         from . import queries
 
         rows: list[Row] = []
@@ -259,6 +263,7 @@ class Store:
 
     async def list_scrapes(self, query: ScrapeQuery) -> ScrapePage:
         """One page of scrapes, newest first. Raises InvalidQueryError for a bad limit or cursor."""
+        await _load_queries()
         from . import queries
 
         _check_limit(query.limit)
@@ -268,6 +273,7 @@ class Store:
 
     async def batch_progress(self, batch_id: str) -> BatchProgress:
         """How many of a batch's jobs have ended, and how."""
+        await _load_queries()
         from . import queries
 
         rows = await self._backend.fetch(queries.sums(batch_scope(batch_id)))
@@ -281,6 +287,7 @@ class Store:
 
     async def totals(self) -> Totals:
         """Counts of everything, at a cost that does not grow with it."""
+        await _load_queries()
         from . import queries
 
         rows = await self._backend.fetch(queries.sums(PAGES, MEDIA, SCRAPES))
@@ -289,6 +296,15 @@ class Store:
             if count:
                 counts[scope][name] = int(count)
         return Totals(sum(counts[PAGES].values()), counts[MEDIA], counts[SCRAPES])
+
+
+async def _load_queries() -> None:
+    """Import SQLAlchemy, which takes a third of a second, without holding up the loop: pages may be in
+    flight."""
+    name = f"{__package__}.queries"
+    module = sys.modules.get(name)
+    if module is None or getattr(module.__spec__, "_initializing", False):
+        await asyncio.to_thread(import_module, name)
 
 
 def _check(query: MediaQuery) -> None:
