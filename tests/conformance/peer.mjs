@@ -77,6 +77,8 @@ const operations = {
   setGlobalConcurrency: ({ limit }) => queue.setGlobalConcurrency(limit),
   getGlobalConcurrency: () => queue.getGlobalConcurrency(),
   setGlobalRateLimit: ({ max, duration }) => queue.setGlobalRateLimit(max, duration),
+  rateLimit: ({ ms }) => queue.rateLimit(ms),
+  removeRateLimit: () => queue.removeRateLimitKey(),
   async addFlow({ flow }) {
     const { job, children } = await flows.add(flow);
     return { id: job.id, children: children.map((child) => child.job.id) };

@@ -15,6 +15,8 @@ from conformance.peers import QUEUE, NodePeer, until
 from conformance.test_workers_with_node import finished
 from mediascrape.queue.job import JobOptions, NewJob, Retention
 from mediascrape.queue.queue import Queue
+from mediascrape.queue.repeat import Repeat
+from mediascrape.queue.schedules import NewSchedule
 
 
 class Board:
@@ -86,3 +88,25 @@ async def test_it_shows_the_log_of_a_job(board: Board, queue: Queue) -> None:
     added = await queue.add("scrape-page", {})
     await queue.add_log(added.id, "a row")
     assert "a row" in json.dumps(await board.ask(f"/api/queues/{QUEUE}/{added.id}/logs"))
+
+
+async def test_it_shows_runs_and_removes_our_schedules(board: Board, queue: Queue) -> None:
+    data = {"url": "https://example.org/"}
+    repeat = Repeat(cron="0 6 * * 1-5", tz="Europe/Berlin")
+    await queue.schedules.upsert([NewSchedule("s", repeat, NewJob("scrape-page", data))])
+    (shown,) = (await board.ask("/api/job-schedulers"))["schedulers"]
+    assert (shown["id"], shown["pattern"], shown["tz"]) == ("s", "0 6 * * 1-5", "Europe/Berlin")
+    assert shown["template"]["data"] == data
+    await board.ask(f"/api/queues/{QUEUE}/job-schedulers/s/run", "PUT")
+    (job,) = await queue.list_jobs(["waiting"])
+    assert (job.name, job.data) == ("scrape-page", data)
+    await board.ask(f"/api/queues/{QUEUE}/job-schedulers/s/remove", "PUT")
+    assert await queue.schedules.count() == 0
+
+
+async def test_it_shows_what_our_workers_counted(board: Board, queue: Queue, redis: Redis) -> None:
+    async with our_worker(redis, QUEUE, metrics_points=10):
+        await queue.add_many([NewJob("x", {})] * 3)
+        await finished(queue, 3)
+    counted = await board.ask(f"/api/queues/{QUEUE}/metrics")
+    assert counted["completed"]["meta"]["count"] == 3, counted

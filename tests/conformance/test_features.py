@@ -138,7 +138,7 @@ async def test_the_last_of_those_added_while_one_ran_runs_afterwards(
 async def test_our_global_limit_binds_node_s_worker(node: NodePeer, queue: Queue) -> None:
     await queue.set_global_concurrency(2)
     assert await node.call("getGlobalConcurrency") == 2
-    assert await queue.limits() == Limits(2, None, None)
+    assert await queue.limits() == Limits(concurrency=2)
     await node.call("startWorker", opts={"concurrency": 20})
     await queue.add_many([NewJob("x", {"ms": 20}, KEEP)] * 15)
     most = 0
@@ -157,7 +157,7 @@ async def test_a_rate_limit_binds_the_other_s_worker(
         await queue.set_rate_limit(4, 300)
     else:
         await node.call("setGlobalRateLimit", max=4, duration=300)
-    assert await queue.limits() == Limits(None, 4, 300)
+    assert await queue.limits() == Limits(jobs=4, per_ms=300)
     await queue.add_many([NewJob("x", {}, KEEP)] * 12)
     if worker == "us":
         async with our_worker(redis, QUEUE):
@@ -169,6 +169,23 @@ async def test_a_rate_limit_binds_the_other_s_worker(
     # The fifth cannot start before the first four's time is over, nor the ninth before the next four's.
     assert started[4] - started[0] >= 290
     assert started[8] - started[4] >= 290
+
+
+async def test_our_worker_waits_while_node_holds_the_queue_back(
+    node: NodePeer, queue: Queue, redis: Redis
+) -> None:
+    await queue.set_rate_limit(1000, 1000)  # without any, BullMQ's workers take no notice
+    await node.call("rateLimit", ms=60_000)
+    assert 50_000 < (await queue.limits()).held_ms <= 60_000
+    async with our_worker(redis, QUEUE, drain_delay_s=0.1) as ours:
+        await queue.add_many([NewJob("x", {}, KEEP)] * 3)
+        await until(lambda: ours.worker._pump.limited_until)
+        assert (await queue.counts())["waiting"] == 3
+        await redis.pexpire(queue.keys.limiter, 1)
+    assert not ours.begun
+    async with our_worker(redis, QUEUE):
+        await finished(queue, 3)
+    assert (await queue.limits()).held_ms == 0
 
 
 # --- retention ----------------------------------------------------------------------------------

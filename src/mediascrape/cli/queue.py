@@ -127,7 +127,8 @@ def limit(settings: Settings, concurrency: str | None, rate: str | None) -> None
     found = on_queue(settings, lambda queue: _set_limits(queue, wanted))
     at_once = "no limit" if found.concurrency is None else str(found.concurrency)
     started = "no limit" if found.jobs is None else f"{found.jobs} in {found.per_ms} ms"
-    click.echo(f"jobs running at once: {at_once}\njobs started: {started}")
+    held = f" (none for the next {found.held_ms} ms)" if found.held_ms else ""
+    click.echo(f"jobs running at once: {at_once}\njobs started: {started}{held}")
 
 
 def limits_of(concurrency: str | None, rate: str | None) -> dict[str, tuple[int, ...] | None]:

@@ -44,11 +44,13 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Over all workers: jobs running at once, and jobs started per `per_ms`; None for no limit."""
+    """Over all workers: jobs running at once, and jobs started per `per_ms`; None for no limit.
+    held_ms: how long no job will be started, because the limit is used up or a client said so."""
 
-    concurrency: int | None
-    jobs: int | None
-    per_ms: int | None
+    concurrency: int | None = None
+    jobs: int | None = None
+    per_ms: int | None = None
+    held_ms: int = 0
 
 
 class Queue:
@@ -333,9 +335,14 @@ class Queue:
 
     async def limits(self) -> Limits:
         """What `set_global_concurrency` and `set_rate_limit` of any client have set."""
-        fields = (await self._run([command("HMGET", self.keys.meta, "concurrency", "max", "duration")]))[0]
+        fields, held_ms = await self._run([
+            command("HMGET", self.keys.meta, "concurrency", "max", "duration"),
+            self._scripts.get_rate_limit_ttl(),
+        ])  # fmt: skip
         concurrency, jobs, per_ms = (None if field is None else to_int(field) for field in fields)
-        return Limits(concurrency, jobs, None if jobs is None else per_ms)
+        if jobs is None:  # then nothing else of the limit counts
+            return Limits(concurrency)
+        return Limits(concurrency, jobs, per_ms, max(held_ms, 0))
 
     async def _set_meta(self, fields: dict[str, int | None]) -> None:
         await self._run([
