@@ -1,6 +1,6 @@
 """A picture of any host, made small: decoded within limits, scaled, written as WebP without metadata.
 
-Pure and CPU-bound: to be run in a thread (Pillow lets go of the interpreter lock while it works).
+Pure and CPU-bound; `decoder.py` runs it in a process of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from mediascrape.errors import UnusablePictureError
 
 #: What is decoded at all. SVG is not among them: it is a document, with scripts and links of its own.
 FORMATS: Final = ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP")
-#: A picture with more pixels is refused before any is decoded: at 4 bytes each these are 128 MB.
-MOST_PIXELS: Final = 32_000_000
+#: A picture with more pixels is refused before any is decoded: at 4 bytes each these are 96 MB (and
+#: a camera's picture of 6000 by 4000).
+MOST_PIXELS: Final = 24_000_000
 _QUALITY: Final = 78
 
 

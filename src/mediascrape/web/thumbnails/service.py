@@ -11,7 +11,6 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,13 +27,15 @@ from mediascrape.scrape.verdict import Wanted
 from mediascrape.settings import Settings
 from mediascrape.web.problems import Problem
 from mediascrape.web.thumbnails.cache import DiskCache
+from mediascrape.web.thumbnails.maker import Maker
 
 Size = Literal["card", "large"]
 #: Longest side in pixels: a card of the gallery on a screen of double density, and the detail view.
 EDGES: Final[dict[Size, int]] = {"card": 480, "large": 1600}
 
-_MOST_BYTES: Final = 16 * 1024 * 1024
-_MOST_FETCHES: Final = 6
+#: What all fetches hold at worst is their product, 48 MB.
+_MOST_BYTES: Final = 12 * 1024 * 1024
+_MOST_FETCHES: Final = 4
 #: A gallery of one viewer asks for sixty; beyond this many the service says that it is busy.
 _MOST_WAITING: Final = 500
 _FETCH_S: Final = 15.0
@@ -53,8 +54,7 @@ class Thumbnails:
         self._cache = cache
         self._clock = clock
         self._fetching = asyncio.Semaphore(_MOST_FETCHES)
-        # One picture is decoded at a time: its pixels are what costs memory.
-        self._decoder = ThreadPoolExecutor(1, "thumbnails")
+        self._maker = Maker()
         self._making: dict[str, asyncio.Task[bytes]] = {}
         self._failures: OrderedDict[str, tuple[float, MediascrapeError]] = OrderedDict()
 
@@ -73,7 +73,7 @@ class Thumbnails:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._decoder.shutdown(wait=True, cancel_futures=True)
+        await self._maker.close()
 
     def _made(self, key: str, url: str, size: Size) -> asyncio.Task[bytes]:
         task = self._making.get(key)
@@ -89,8 +89,7 @@ class Thumbnails:
     async def _make(self, key: str, url: str, size: Size) -> bytes:
         async with self._fetching:
             original = await self._fetch(url)
-            loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(self._decoder, _decoded, original, EDGES[size])
+            data = await self._maker.make(original, EDGES[size])
         await asyncio.to_thread(self._cache.put, key, data)
         return data
 
@@ -113,12 +112,6 @@ class Thumbnails:
         until, error = self._failures.get(url, (0.0, None))
         if error is not None and self._clock() < until:
             raise error.with_traceback(None)
-
-
-def _decoded(original: bytes, edge: int) -> bytes:
-    from mediascrape.web.thumbnails.picture import make_thumbnail  # Pillow, when first needed
-
-    return make_thumbnail(original, edge)
 
 
 def key_of(url: str, size: Size) -> str:
