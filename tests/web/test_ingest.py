@@ -185,6 +185,25 @@ async def test_a_stop_waits_for_the_answer(service: Mediascrape) -> None:
     connection.close()
 
 
+async def test_a_stop_waits_for_a_long_request_and_lets_streams_end(service: Mediascrape) -> None:
+    pages = [f"https://example.org/{number}" for number in range(5000)]
+    async with served(service) as url:
+        stream = await Connection.open(url)
+        stream.send("GET", "/api/events")
+        long = await Connection.open(url)
+        long.send("POST", PATH, urls(*pages))
+        async with asyncio.timeout(10):
+            while not (await service.queue.counts())["waiting"]:
+                await asyncio.sleep(0)
+    answer = await long.receive()
+    assert (answer.status, answer.json()["queued"]) == (202, 5000)
+    assert (await service.queue.counts())["waiting"] == 5000
+    assert (await stream.receive()).body.startswith(b"retry: 2000\n\nevent: queue\n")
+    for connection in (stream, long):
+        assert await connection.ended()
+        connection.close()
+
+
 async def test_a_rate_limit_counts_on_the_short_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mediascrape.web.access.is_loopback", lambda address: False)
     settings = Settings.load(data_dir=tmp_path / "data", rate_limit=0.5, token=TOKEN)
