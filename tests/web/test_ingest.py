@@ -58,6 +58,7 @@ def shape(answer: Answer) -> tuple[int, dict[str, str], str]:
         b'{"urls": []}',
         b'{"urls": "https://example.org/%s"}',
         b'{"urls": [7]}',
+        b'{"urls": {"https://example.org/%s": 7}}',
         b'{"urls": [null]}',
         b'{"urls": ["\\ud800"]}',
         b'[["https://example.org/%s"]]',

@@ -133,8 +133,8 @@ class LeanProtocol(HttpToolsProtocol):
         lean = self._lean
         try:
             document = orjson.loads(request.body)
-            (url,) = document["urls"]
-            if len(document) != 1 or type(url) is not str:
+            urls = document["urls"]
+            if len(document) != 1 or type(urls) is not list or len(urls) != 1 or type(urls[0]) is not str:
                 return False
         except (ValueError, TypeError, KeyError):
             return False
@@ -148,7 +148,7 @@ class LeanProtocol(HttpToolsProtocol):
             return True
         request.batch_id = new_batch_id(1, lean.clock())
         try:
-            request.url, future = lean.submit_one(url, request.batch_id)
+            request.url, future = lean.submit_one(urls[0], request.batch_id)
         except InvalidURLError:
             return False
         future.add_done_callback(lambda added: self._end(request, added))
