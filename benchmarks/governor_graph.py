@@ -47,7 +47,7 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("Origin answers after 4 s", "4", 8_000, 3000),
+    Scenario("Origin answers after 4 s", "4", 8_000, 1500),
     Scenario("Origin answers at once: the processor is the limit", "0", 100_000, 1500),
 )
 
@@ -80,7 +80,9 @@ async def run(scenario: Scenario, seconds: float) -> tuple[Course, int]:
             data_dir=Path(folder), concurrency=5, robots=False, allow_networks=(ip_network("127.0.0.0/8"),)
         )
         service = await stack.enter_async_context(Mediascrape(settings))
+        await service.queue.pause()
         await service.submit(origin.urls(int(scenario.rate * seconds)))
+        await service.queue.resume()
         worker = service.worker
         assert worker is not None
         counters, course = worker.counters, Course()
@@ -114,7 +116,7 @@ def draw(courses: list[tuple[Scenario, Course]], output: Path) -> None:
         above.step(times, limits, where="post", label="allowed", color="tab:blue")
         above.plot(times, flying, label="in flight", color="tab:orange", linewidth=1)
         above.set_ylabel("jobs")
-        above.set_ylim(0, max(100, *limits) * 1.1)
+        above.set_ylim(0, max(100.0, *limits) * 1.1)
         above.legend(loc="lower right")
         below.plot(times, busy, label="event loop busy", color="tab:red", linewidth=1)
         below.plot(times, memory, label="memory used", color="tab:green", linewidth=1)

@@ -128,6 +128,18 @@ def test_it_follows_an_origin_that_becomes_fast_and_slow_again() -> None:
     assert governor.limit > 1000
 
 
+def test_a_moment_without_a_core_does_not_keep_it_small() -> None:
+    """While URLs are submitted in the same process, or others use the core, the loop is late."""
+    governor, machine = Governor(), Machine(latency_s=4, cost_s=0.001)
+    machine.run(governor, 1)
+    for _ in range(12):  # three seconds in which nothing ended and the loop hardly ran
+        machine.now += 0.25
+        governor.observe(Sample(governor.limit, 0, 1.0, 0.0, 1.0), machine.now)
+    assert governor.limit < 100
+    machine.run(governor, 12)
+    assert governor.limit >= 2000
+
+
 def test_memory_is_never_used_up() -> None:
     governor = Governor()
     machine = Machine(latency_s=4, cost_s=0.0005, memory_base=0.2, memory_per_job=0.7 / 1000)

@@ -42,7 +42,8 @@ class GovernorOptions:
     """start, least, most: jobs in flight. few: so many cost next to nothing and let the queue work in
     batches, so the processor is no reason for fewer.
     busy_grow, busy_shrink: shares of one core's time below which the limit may grow and above which it
-    shrinks. lag_shrink_s: lateness of the event loop that counts as busy.
+    shrinks; below busy_idle the processor was not why a limit went wrong. lag_shrink_s: lateness of the
+    event loop that counts as busy.
     memory_grow, memory_shrink, memory_critical: shares of the memory there is.
     burst_s: processor time that all jobs in flight together may need; blind_burst_s: the same while what
     one needs is but guessed, cost_guess_s.
@@ -53,6 +54,7 @@ class GovernorOptions:
     least: int = 1
     most: int = 5000
     few: int = 32
+    busy_idle: float = 0.4
     busy_grow: float = 0.9
     busy_shrink: float = 0.97
     lag_shrink_s: float = 0.25
@@ -98,6 +100,7 @@ class Governor:
         self._idle_memory = float("inf")  # the least share ever in use
         self._last_step = float("-inf")
         self._ceiling: float | None = None  # the limit that last went wrong
+        self._ceiling_of_memory = False
         self._ceiling_until = float("-inf")
 
     def observe(self, sample: Sample, now: float) -> int:
@@ -139,11 +142,12 @@ class Governor:
 
     def _short_of_memory(self, sample: Sample, now: float) -> tuple[float, str] | None:
         if sample.memory >= self.options.memory_critical:
-            return self._shrink(self.options.least, now), "memory"
+            return self._shrink(self.options.least, now, of_memory=True), "memory"
         if sample.memory >= self.options.memory_shrink:
             if sample.in_flight > 1.1 * self.limit:
                 return self.limit, "memory"  # none is let in until enough have ended, as things are
-            return self._shrink(0.7 * min(self.limit, max(sample.in_flight, 1)), now), "memory"
+            target = 0.7 * min(self.limit, max(sample.in_flight, 1))
+            return self._shrink(target, now, of_memory=True), "memory"
         return None
 
     def _overloaded(self, sample: Sample, now: float) -> tuple[float, str] | None:
@@ -184,6 +188,8 @@ class Governor:
 
     def _grow(self, sample: Sample, now: float) -> float:
         target = min(2.0 * self.limit, self._room(sample))
+        if max(sample.busy, self._busy) < self.options.busy_idle and not self._ceiling_of_memory:
+            self._ceiling = None  # as many are in flight again, and the core idles: it was not they
         if self._ceiling is not None and target > 0.8 * self._ceiling:
             if now - self._last_step < self._dwell_s(sample):
                 return self.limit
@@ -196,9 +202,9 @@ class Governor:
         per_job = (sample.memory - self._idle_memory) / max(sample.in_flight, 1)
         return (self.options.memory_grow - self._idle_memory) / max(per_job, 1e-9)
 
-    def _shrink(self, target: float, now: float) -> float:
+    def _shrink(self, target: float, now: float, *, of_memory: bool = False) -> float:
         if target < self.limit:
-            self._ceiling = self.limit
+            self._ceiling, self._ceiling_of_memory = self.limit, of_memory
         self._ceiling_until = now + self.options.forget_s
         return min(target, self.limit)
 
