@@ -32,7 +32,6 @@ _set_string = re.compile(
     rf"([a-z-]+)?\((?:[^()\"']++|{STRING})*+\)|\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|\)",
     re.DOTALL,
 )
-_semicolon_within = re.compile(r"\([^);]*+;").search
 _escape = re.compile(r"\\(?:([0-9A-Fa-f]{1,6})[ \t\n\f\r]?|(\r\n|[\n\f\r])|(.))", re.DOTALL)
 
 #: property -> the slot it fills: a later declaration of the same slot replaces an earlier one.
@@ -116,7 +115,9 @@ def _ordinary_urls(css: str) -> list[str] | None:
 
 def _is_plain(css: str) -> bool:
     """Whether every semicolon ends a declaration: none is in a string, an escape or parentheses."""
-    return not ("'" in css or '"' in css or "\\" in css or _semicolon_within(css))
+    if "'" in css or '"' in css or "\\" in css:
+        return False
+    return all(part.count("(") == part.count(")") for part in css.split(";"))
 
 
 def _plain_declarations(css: str) -> Iterator[tuple[str, str]]:
@@ -139,14 +140,15 @@ def _is_invalid(name: str, value: str) -> bool:
 
 def value_urls(value: str) -> list[str]:
     """The URLs in one value: `url()`, and the strings of `image-set()`."""
-    found = []
+    found: list[str] = []
+    read_until = 0
     for match in _reference(value):
         url = match[1] or match[2] or match[3]
         if url:
             if url[0] != "#":
                 found.append(_unescape(url))
-        elif match[0] == "image-set(":
-            found += _image_set(value, match.end())
+        elif match[0] == "image-set(" and match.start() >= read_until:
+            read_until = _read_image_set(value, match.end(), found)
     return found
 
 
@@ -180,15 +182,14 @@ def _declarations(css: str) -> Iterator[tuple[str, str]]:
             yield (name if name.startswith("--") else name.lower()), rest[1:]
 
 
-def _image_set(value: str, position: int) -> list[str]:
-    """Bare strings of an `image-set(`; its `url()`s are found like any other."""
-    found = []
+def _read_image_set(value: str, position: int, found: list[str]) -> int:
+    """Add the bare strings of an `image-set(` (its `url()`s are found like any other); the position of its end."""
     for match in _set_string.finditer(value, position):
         if match[0] == ")":
-            break
+            return match.end()
         if match[2] or match[3]:
             found.append(_unescape(match[2] or match[3]))
-    return found
+    return len(value)
 
 
 def _unescape(text: str) -> str:

@@ -39,20 +39,24 @@ _is_tracking_path = re.compile(
 def mark_fillers(items: Sequence[MediaItem]) -> None:
     """Flag images and embeds of at most one pixel as `pixel`, of measurement as `tracker`, fillers as `placeholder`."""
     all_urls = "\n".join([item.url for item in items]).lower()
-    may_be_placeholders = any(map(all_urls.__contains__, _WORDS))
+    words = [word for word in _WORDS if word in all_urls]
     may_be_paths = "/tr" in all_urls or ".php" in all_urls or "/b/ss/" in all_urls
-    for item in items:
-        url, width, height = item.url, item.width, item.height
+    for item, lower in zip(items, all_urls.split("\n"), strict=True) if items else ():
+        width, height = item.width, item.height
         tiny = (width is not None and width <= 1) or (height is not None and height <= 1)
         if tiny and item.kind in ("image", "embed"):
             item.flags += ("pixel",)
-        if _is_tracker(url[: url.find("/", 8)]) or (may_be_paths and _is_tracking_path(url)):
+        if _is_tracker(lower[: lower.find("/", 8)]) or (may_be_paths and _is_tracking_path(item.url)):
             item.flags += ("tracker",)
-        if may_be_placeholders and item.kind == "image":
-            path = url.partition("?")[0]
-            name = path[path.rfind("/") + 1 :].lower()
-            if any(map(name.__contains__, _WORDS)) and _is_placeholder(name):
+        for word in words:
+            if word in lower and item.kind == "image" and _is_placeholder(_file_name(lower)):
                 item.flags += ("placeholder",)
+                break
+
+
+def _file_name(url: str) -> str:
+    path = url.partition("?")[0]
+    return path[path.rfind("/") + 1 :]
 
 
 @lru_cache(maxsize=4096)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.microdata import TYPES
 from mediascrape.scrape.extract.page import Page, pixels
@@ -51,9 +53,19 @@ def find_jsonld(page: Page, text: str) -> None:
 def _values(text: str) -> list[Any]:
     """The JSON values of a block: one, or, after mending, as many as follow one another."""
     try:
+        return [orjson.loads(_unwrapped(text))]
+    except orjson.JSONDecodeError:
+        pass
+    try:
         return [_decoder.decode(text)]
     except (ValueError, RecursionError):
         return list(_mended(text))
+
+
+def _unwrapped(text: str) -> str:
+    """The text without one CDATA section around it, the most usual wrapping."""
+    text = text.strip()
+    return text[9:-3] if text.startswith("<![CDATA[") and text.endswith("]]>") else text
 
 
 def _mended(text: str) -> Iterator[Any]:

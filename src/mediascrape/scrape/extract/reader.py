@@ -52,17 +52,15 @@ def read(page: Page, data: str) -> None:
 class _Reader:
     """One document and what is known of it as a whole."""
 
-    __slots__ = ("data", "has_backgrounds", "has_microdata", "page")
+    __slots__ = ("data", "page")
 
     def __init__(self, page: Page, data: str) -> None:
         self.page = page
         self.data = data
-        self.has_microdata = "itemprop" in data
-        self.has_backgrounds = " background=" in data
 
     def read(self) -> None:
         data, page, position, length = self.data, self.page, 0, len(self.data)
-        find_tag = _find_tag_or_svg
+        find_tag = _find_any_tag if page.deep else _find_tag_or_svg
         while True:
             match = find_tag(data, position)
             start = length if match is None else match.start()
@@ -79,18 +77,16 @@ class _Reader:
             attrs = None if handle is None or position == length else attributes(match[2])
             if handle is None or attrs is None:
                 position = self._tag(name, match[2], position)
-                if page.document.title is not None:
+                if page.document.title is not None and not page.deep:
                     find_tag = _find_tag
                 continue
-            if self.has_microdata and ("itemscope" in attrs or page.scopes):
+            if "itemscope" in attrs or page.scopes:
                 self._note_scope(name, attrs)
             handle(page, name, attrs)
 
     def _tag(self, name: str, text: str, end: int) -> int:
         """Read one tag that was cut at its first `>`, and its text, if that is raw; the position after it."""
         name = name.lower()
-        if name == "script" and not self.page.deep and _is_mere_script(text):
-            return RAW_TEXT[name](self.data, end).end()  # type: ignore[union-attr]
         attrs = attributes(text)
         if attrs is None:
             match = exact_attributes(self.data, end - len(text) - (self.data[end - 1] == ">"))
@@ -109,7 +105,7 @@ class _Reader:
             if reader is not None:
                 reader(page, attrs, self.data, start, end)
             return end
-        if self.has_microdata:
+        if "itemscope" in attrs or page.scopes:
             self._note_scope(name, attrs)
         _HANDLERS.get(name, find)(page, name, attrs)
         return end
@@ -166,24 +162,17 @@ class _Reader:
         `str.find` for each, by far the fastest way to learn that there is none.
         """
         data = self.data
-        hints: list[int] = []
-        if _names_media(data, start, end) is not None:
-            hints += [match.start() for match in _media_names(data, start, end)]
+        hints = [match.start() for match in _media_names(data, start, end)]
         if data.find("(", start, end) >= 0:
             for function in FUNCTIONS:
                 if data.find(function, start, end) >= 0:
                     hints += _positions(data, function, start, end)
-        if self.has_microdata:
-            if data.find("itemscope", start, end) >= 0:
-                hints += _positions(data, "itemscope", start, end)
-            if data.find("itemprop", start, end) >= 0:
-                hints += [
-                    hint
-                    for hint in _positions(data, "itemprop", start, end)
-                    if _may_be_link(data, start, hint)
-                ]
-        if self.has_backgrounds:
-            hints += _positions(data, " background=", start, end)
+        if data.find("itemscope", start, end) >= 0:
+            hints += _positions(data, "itemscope", start, end)
+        if data.find("itemprop", start, end) >= 0:
+            hints += [
+                hint for hint in _positions(data, "itemprop", start, end) if _is_link(data, start, hint)
+            ]
         return sorted(hints) if hints else hints
 
     def _exactly(self, position: int, end: int) -> int:
@@ -199,7 +188,7 @@ class _Reader:
             name = name.lower()
             if name in _HANDLERS or name in RAW_TEXT or (name[0] != "/" and _may_matter(text)):
                 position = self._start(name, parsed(text), position)
-            elif self.has_microdata:
+            elif self.page.scopes:
                 self._note_scope(name, {})
         return position
 
@@ -213,11 +202,6 @@ class _Reader:
                     break
 
 
-def _is_mere_script(text: str) -> bool:
-    """Whether a script's tag says that it is no data, and ends where it was cut: its quotes are paired."""
-    return "'" not in text and not text.count('"') & 1 and "json" not in text.lower()
-
-
 def _positions(data: str, needle: str, start: int, end: int) -> list[int]:
     found = []
     position = data.find(needle, start, end)
@@ -227,19 +211,14 @@ def _positions(data: str, needle: str, start: int, end: int) -> list[int]:
     return found
 
 
-def _may_be_link(data: str, start: int, position: int) -> bool:
+def _is_link(data: str, start: int, position: int) -> bool:
     """Whether the tag around a position is an `a` or `area`; of a tag that began far before, this is not known."""
     bracket = data.rfind("<", max(start, position - 1024), position)
     return bracket < 0 or data[bracket + 1] in "aA"
 
 
 def _may_matter(text: str) -> bool:
-    return (
-        "(" in text
-        or "item" in text
-        or " background=" in text
-        or ("." in text and _names_media(text + ">") is not None)
-    )
+    return "(" in text or "item" in text or ("." in text and _names_media(text + ">") is not None)
 
 
 def _script(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
@@ -328,8 +307,7 @@ _TEXTS: dict[str, Callable[[Page, Attributes, str, int, int], None]] = {
 #: Tags looked at whatever their attributes. A link or a table matters only if it names media.
 _HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
     **dict.fromkeys(
-        (ATTRIBUTES.keys() | ELEMENTS.keys())
-        - {"a", "area", "body", "table", "thead", "tbody", "tfoot", "tr", "td", "th", "use", *RAW_TEXT},
+        (ATTRIBUTES.keys() | ELEMENTS.keys()) - {"a", "area", "use", *RAW_TEXT},
         find,
     ),
     "base": _base,
@@ -348,8 +326,11 @@ _HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
     "link": find_link,
 }
 #: Until the title is found it must be known whether an `svg` is open, which has titles of its own.
-_find_tag_or_svg = tag_finder(_HANDLERS.keys() | RAW_TEXT.keys()).search
-_find_tag = tag_finder((_HANDLERS.keys() | RAW_TEXT.keys()) - {"svg", "/svg"}).search
+_TABLE = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
+_NAMES = (_HANDLERS.keys() | RAW_TEXT.keys()) - _TABLE
+_find_any_tag = tag_finder(_NAMES, with_background=_TABLE).search
+_find_tag_or_svg = tag_finder(_NAMES, with_background=_TABLE, pass_scripts=True).search
+_find_tag = tag_finder(_NAMES - {"svg", "/svg"}, with_background=_TABLE, pass_scripts=True).search
 _tag_names = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
 #: A media extension at the end of a path, whatever stands around it. The look ahead turns most others down.
 _media_name = re.compile(

@@ -61,7 +61,7 @@ _CLOSER = {"{": "}", "[": "]", "(": ")"}
 
 def style_sheet_urls(css: str) -> list[str]:
     """The image URLs of a style sheet, in order, unescaped, repeats included."""
-    if not may_name_image(css):
+    if not may_name_image(css) or _is_cdata(css):
         return []
     css = without_comments(css)
     if "<" in css and "<!--" in css:
@@ -77,6 +77,15 @@ def _is_valid(head: str) -> bool:
     """Whether a rule's head is a selector, or a keyframe's place, that browsers take."""
     plain = _in_brackets("x", head) if any(map(head.__contains__, "[(\\")) else head
     return not _invalid_selector(plain) or ("%" in plain and _is_keyframe(plain) is not None)
+
+
+def _is_cdata(css: str) -> bool:
+    """Whether the sheet is an XML section from end to end: to CSS a bracket, with nothing that it would be part of."""
+    return (
+        css[:100].lstrip().startswith("<![CDATA[")
+        and css[-100:].rstrip().endswith("]]>")
+        and css.count("[") == css.count("]")
+    )
 
 
 #: All bytes that `_is_regular` needs not see.

@@ -59,17 +59,35 @@ def _either_case(char: str) -> str:
     return f"[{char}{char.upper()}]" if char.isalpha() else re.escape(char)
 
 
-def tag_finder(names: Iterable[str]) -> re.Pattern[str]:
+_SCRIPT = any_of(["script"]) + _NAME_END
+#: Script data with its escaped states: within `<!--`, a `<script` hides the next `</script`.
+_SCRIPT_DATA = (
+    rf"(?:[^<]++|<!--(?:[^<-]++|-(?!->)|<(?!/?{_SCRIPT})"
+    rf"|<{_SCRIPT}(?:[^<-]++|-(?!->)|<(?!/{_SCRIPT}))*+(?:</{_SCRIPT})?+)*+|<(?!/{_SCRIPT}))*+"
+)
+#: A script whose tag says that it is no data, and ends at its first `>`.
+_MERE_SCRIPT = rf"{_SCRIPT}(?![^>]*{any_of(['json'])})[^>\"']*+(?:\"[^\">]*+\"[^>\"']*+)*+>{_SCRIPT_DATA}"
+
+
+def tag_finder(
+    names: Iterable[str], *, with_background: Iterable[str] = (), pass_scripts: bool = False
+) -> re.Pattern[str]:
     """Finds the next tag of these names (`/name` for an end tag), or what hides markup.
 
+    with_background: names that count only with a `background` attribute. pass_scripts: scripts that are no data hide
+    markup, too.
     Groups: the name, or None for what hides markup, and what follows it up to the `>`.
     """
-    names = sorted(names)
-    firsts = {case for name in names for case in (name[0], name[0].upper())}
-    seconds = {case for name in names for case in (name[1], name[1].upper())}
-    # Two sets of characters turn most tags down at once: `a`, `p`, `div`, `span`, `td`.
+    every = sorted({*names, *with_background})
+    firsts = {case for name in every for case in (name[0], name[0].upper())}
+    seconds = {case for name in every for case in (name[1], name[1].upper())}
+    # Two sets of characters turn most tags down at once: `a`, `p`, `div`, `span`.
     may_be = rf"(?=[{''.join(sorted(firsts))}][{''.join(sorted(seconds))}])"
-    return re.compile(rf"<(?:{may_be}({any_of(names)}){_NAME_END}([^>]*+)>?+|{_HIDDEN})")
+    name = any_of(names) + _NAME_END
+    if with_background:
+        name += rf"|{any_of(with_background)}{_NAME_END}(?=[^>]*{any_of(['background'])})"
+    scripts = rf"{_MERE_SCRIPT}|" if pass_scripts else ""
+    return re.compile(rf"<(?:{may_be}(?:{scripts}({name})([^>]*+)>?+)|{_HIDDEN})")
 
 
 #: A tag of any name at its `<`; the same groups.
@@ -81,12 +99,6 @@ exact_token = re.compile(
 #: From the end of a tag's name to its `>`, quotes closed.
 exact_attributes = re.compile(rf"({_ATTRIBUTES})>").match
 
-_SCRIPT = any_of(["script"]) + _NAME_END
-#: Script data with its escaped states: within `<!--`, a `<script` hides the next `</script`.
-_SCRIPT_DATA = (
-    rf"(?:[^<]++|<!--(?:[^<-]++|-(?!->)|<(?!/?{_SCRIPT})"
-    rf"|<{_SCRIPT}(?:[^<-]++|-(?!->)|<(?!/{_SCRIPT}))*+(?:</{_SCRIPT})?+)*+|<(?!/{_SCRIPT}))*+"
-)
 #: Elements whose content is text (scripting is off, so `noscript` is not among them) -> what matches that text.
 RAW_TEXT: dict[str, Callable[[str, int], re.Match[str] | None]] = {
     **{
@@ -157,7 +169,7 @@ def attributes(text: str) -> dict[str, str] | None:
     rest = parts.pop()
     if not len(parts) & 1 and (not rest or rest in _NOTHING or "'" not in rest):
         values = parts[1::2]
-        found = dict(zip(map(_name_before, parts[::2]), values, strict=True))
+        found = dict(zip(map(_name_before, parts[::2]), values))  # noqa: B905 (of one length; the check costs)
         if len(found) == len(values) and None not in found:
             if rest and rest not in _NOTHING:
                 for name, _, _, bare in _find_attributes(rest):
