@@ -85,7 +85,7 @@ def tag_finder(
     may_be = rf"(?=[{''.join(sorted(firsts))}][{''.join(sorted(seconds))}])"
     name = any_of(names) + _NAME_END
     if with_background:
-        name += rf"|{any_of(with_background)}{_NAME_END}(?=[^>]*{any_of(['background'])})"
+        name += rf"|{any_of(with_background)}{_NAME_END}(?=[^<>]*{any_of(['background'])})"
     scripts = rf"{_MERE_SCRIPT}|" if pass_scripts else ""
     return re.compile(rf"<(?:{may_be}(?:{scripts}({name})([^>]*+)>?+)|{_HIDDEN})")
 
