@@ -124,11 +124,16 @@ class _Reader:
 
         The position reached: `end`, or one behind it if what begins at `end` is part of a tag that begins before.
         """
-        hints = self._hints(position, end)
-        if hints:
-            position = self._read_between(position, end, hints)
-        if position < end and may_be_inside(self.data, position, end):
-            return self._exactly(position, end)
+        data = self.data
+        # Without a value there is nothing to find, and no quote: only a tag without its `>` could reach over.
+        if data.find("=", position, end) >= 0 or data.rfind("<", position, end) > data.rfind(
+            ">", position, end
+        ):
+            hints = self._hints(position, end)
+            if hints:
+                position = self._read_between(position, end, hints)
+            if position < end and may_be_inside(data, position, end):
+                return self._exactly(position, end)
         if self.page.scopes:
             self._pass_over(position, end)
         return max(position, end)

@@ -112,15 +112,20 @@ RAW_TEXT: dict[str, Callable[[str, int], re.Match[str] | None]] = {
 def may_be_inside(data: str, position: int, start: int) -> bool:
     """Whether the `<` at `start` may belong to a tag that begins between `position`, which lies outside, and it.
 
-    If it does, that tag has no `>` yet, or the last quote of its kind is one that opened a value. True costs an
-    exact reading of the part, so it need not be certain; False is.
+    If it does, that tag has no `>` yet; or the last quote of its kind is one that opened a value; or one that closed
+    a value, all `>` being before it. True costs an exact reading of the part, so it need not be certain; False is.
     """
     bracket = data.rfind("<", position, start)
     if bracket < 0:
         return False
-    if data.rfind(">", bracket, start) < 0:
+    closing = data.rfind(">", position, start)
+    if closing < bracket or is_in_value(data, position, start):
         return True
-    return is_in_value(data, position, start)
+    for quote in ('"', "'"):
+        last = data.rfind(quote, closing, start)
+        if last >= 0 and _opens_value(data, position, data.rfind(quote, position, last)):
+            return True
+    return False
 
 
 def is_in_value(data: str, position: int, place: int) -> bool:
