@@ -170,3 +170,34 @@ async def test_a_clock_that_jumps(
     await work(redis, queue, ledger)
     await queue.aclose()
     await check(direct, ledger, f"clock jumps by {jump_ms} ms")
+
+
+async def test_a_reply_lost_while_jobs_are_handed_back(
+    direct: EmbeddedValkey, proxy: Proxy, redis: Redis
+) -> None:
+    started = 0
+
+    async def never_ends(_job: Job, _context: JobContext) -> None:
+        nonlocal started
+        started += 1
+        await asyncio.sleep(60)
+
+    queue = Queue(redis, "chaos")
+    await queue.add_many([NewJob("scrape-page", {"n": n}) for n in range(JOBS)])
+    async with Worker(redis, queue.name, never_ends, QUICK) as worker:
+        async with asyncio.timeout(20):
+            while started < QUICK.concurrency:
+                await asyncio.sleep(0.02)
+        proxy.needle = load_scripts()["moveJobFromActiveToWait-9"].sha.encode()
+        proxy.cuts = 1
+        await worker.close(force=True)
+    assert proxy.cut == 1
+    counts = await queue.counts()
+    assert (counts["waiting"], counts["active"]) == (JOBS, 0), counts
+    jobs = await queue.list_jobs(["waiting"], limit=JOBS)
+    assert len({job.id for job in jobs}) == JOBS
+    assert {job.attempts_made for job in jobs} == {0}
+    locks = connect(direct.url)
+    assert await locks.keys("bull:chaos:*:lock") == []
+    await locks.aclose()
+    await queue.aclose()
