@@ -14,6 +14,7 @@ from mediascrape.web.listing import JobParams
 from mediascrape.web.models import JobDetail
 from mediascrape.web.pages.rendering import is_fragment, render
 from mediascrape.web.parts import Parts, PartsOf
+from mediascrape.web.problems import Problem
 from mediascrape.web.selecting import code_of, failed, read_job, search, url_of
 
 router = APIRouter(include_in_schema=False)
@@ -48,9 +49,18 @@ async def _jobs(parts: Parts, params: JobParams) -> dict[str, Any]:
         "jobs": [(job, url_of(job), code_of(job) if job.failed_reason else "") for job in jobs],
         "state": params.state,
         "q": params.q or "",
+        "elsewhere": await _elsewhere(parts, params.q) if params.q and not jobs else None,
         "next_cursor": after,
         "reasons": await _reasons(parts) if params.state == "failed" and not start else [],
     }
+
+
+async def _elsewhere(parts: Parts, job_id: str) -> JobDetail | None:
+    """The job of that id, whatever its state: whoever pastes an id wants that one."""
+    try:
+        return await read_job(parts, job_id)
+    except Problem:
+        return None
 
 
 async def _reasons(parts: Parts) -> list[tuple[str, int]]:
