@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import signal
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -13,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 from prometheus_client.parser import text_string_to_metric_families
 
+from command_line import CommandLine
 from mediascrape import Mediascrape, Settings, tracing
 from mediascrape.loadtest.process import RunningOrigin
 from web.raw_http import call, served
@@ -31,6 +34,17 @@ def settings(tmp_path: Path) -> Settings:
 async def service(settings: Settings) -> AsyncIterator[Mediascrape]:
     async with Mediascrape(settings) as running:
         yield running
+
+
+async def test_each_log_line_is_an_object_where_asked_for(mediascrape: CommandLine) -> None:
+    with mediascrape.start("serve", "--port", "0", "--no-worker", MEDIASCRAPE_LOG_FORMAT="json") as process:
+        assert process.stderr is not None
+        first = json.loads(await asyncio.to_thread(process.stderr.readline))
+        process.send_signal(signal.SIGTERM)
+        _, rest = await asyncio.to_thread(process.communicate, None, 30)
+    assert (first["level"], first["logger"]) == ("info", "mediascrape.cli.serve")
+    assert first["message"].startswith("mediascrape serves http://127.0.0.1:")
+    assert all(json.loads(line) for line in rest.splitlines() if line)
 
 
 async def metrics_of(url: str) -> tuple[dict[str, str], dict[tuple[str, str], float]]:

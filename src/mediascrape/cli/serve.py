@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import click
 
@@ -11,6 +12,8 @@ from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, WEB, with_settings
 from mediascrape.cli.running import run
 from mediascrape.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @click.command("serve")
@@ -40,5 +43,8 @@ async def _serve(settings: Settings, *, worker: bool) -> None:
         serving(app, settings.host, settings.port, trusted_proxies=settings.trusted_proxies) as url,
     ):
         settle_garbage_collector()
-        click.echo(f"mediascrape serves {url}  (Ctrl-C stops it)", err=True)
+        if settings.log_format == "json":  # no line is of another kind then
+            log.info("mediascrape serves %s", url)
+        else:
+            click.echo(f"mediascrape serves {url}  (Ctrl-C stops it)", err=True)
         await asyncio.Event().wait()

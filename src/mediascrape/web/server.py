@@ -45,6 +45,7 @@ async def serving(
             lifespan="off",
             access_log=False,
             log_config=None,
+            log_level="warning",  # its start and end are told by us
             server_header=False,
             date_header=False,
             proxy_headers=bool(trusted_proxies),
