@@ -2,7 +2,7 @@
 
     python benchmarks/governor_graph.py [--seconds N] [--output docs/img/governor.png]
 
-Needs matplotlib (`pip install matplotlib`), which nothing else here does. The whole stack runs on
+Needs matplotlib (`pip install --group bench`), which nothing else here does. The whole stack runs on
 core 0, the simulated origin on core 1. Draws the limit, the jobs in flight and the busy share of the
 event loop over time, and prints what it came to.
 """
