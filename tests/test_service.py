@@ -13,6 +13,7 @@ import mediascrape
 from mediascrape import Mediascrape, Settings
 from mediascrape.errors import ConfigurationError, InvalidURLError, StoreUnavailableError
 from mediascrape.loadtest.process import RunningOrigin
+from mediascrape.parts import worker_name
 from mediascrape.store import ScrapeQuery
 from mediascrape.submission import Progress
 
@@ -134,3 +135,10 @@ async def test_nothing_is_left_running_when_a_part_cannot_start(settings: Settin
             pass
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [("box", "box:7"), ("Anna's Mac", "Anna's-Mac:7"), ("kühlschrank", "k-hlschrank:7")]
+)
+def test_a_worker_s_name_is_one_that_the_server_takes(host: str, name: str) -> None:
+    assert worker_name(host, 7) == name

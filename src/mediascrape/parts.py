@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import resource
 import socket
 import time
@@ -249,6 +250,11 @@ def item_filter(settings: Settings) -> ItemFilter:
     )
 
 
+def worker_name(host: str, process: int) -> str:
+    """What dashboards call a worker; CLIENT SETNAME takes no blanks and nothing beyond ASCII."""
+    return f"{re.sub(r'[^!-~]', '-', host)}:{process}"
+
+
 def worker_options(settings: Settings) -> WorkerOptions:
     """How the worker works; `auto` starts small and lets the governor find its way."""
     return WorkerOptions(
@@ -258,7 +264,7 @@ def worker_options(settings: Settings) -> WorkerOptions:
         stalled_interval_ms=settings.stalled_interval_ms,
         max_stalled_count=settings.max_stalled_count,
         grace_s=settings.shutdown_grace_s,
-        worker_name=f"{socket.gethostname()}:{os.getpid()}",
+        worker_name=worker_name(socket.gethostname(), os.getpid()),
         remove_on_complete=Retention(count=settings.keep_completed_count),
         remove_on_fail=Retention(count=settings.keep_failed_count, age_s=settings.keep_failed_age_s),
         metrics_points=settings.metrics_points or None,
