@@ -186,6 +186,7 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         b"<rss>" + b"<image>" * 200_000,
         b"<p> .jpg " * 300_000,
         b'<p>a="<img src=a>' * 50_000,
+        b"<p>" + b'url(a.png) b="' * 200_000,
         b"<img " + b" ".join(b"data-x%d=/a.png" % number for number in range(60_000)) + b">",
     ],
     ids=[
@@ -205,6 +206,7 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         "feed-images",
         "extensions",
         "quotes",
+        "values in text",
         "attributes",
     ],
 )

@@ -183,7 +183,8 @@ class _Reader:
     def _exactly(self, position: int, end: int) -> int:
         """Read tag by tag up to `end`, or behind it if a tag reaches over it."""
         while position < end:
-            match = exact_token(self.data, position)
+            # The search would go on to the end of the document.
+            match = exact_token(self.data, position) if self.data.find("<", position, end) >= 0 else None
             if match is None or match.start() >= end:
                 return end
             name, text = match.groups()
