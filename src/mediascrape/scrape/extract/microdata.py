@@ -40,41 +40,38 @@ _VOID = frozenset(
 class Scopes:
     """The media items of microdata open at the current place, by counting the end tags of their elements."""
 
-    __slots__ = ("_open",)
+    __slots__ = ("open",)
 
     def __init__(self) -> None:
         #: (element, how many of this element are open, kind); the outermost is media, those within may be anything.
-        self._open: list[tuple[str, list[int], Kind | None]] = []
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
+        self.open: list[tuple[str, list[int], Kind | None]] = []
 
     def enter(self, element: str, itemtype: str, itemprop: str) -> None:
         """A start tag with `itemscope`."""
         kind = TYPES.get(itemtype.rstrip("/").rpartition("/")[2].lower())
         if kind is None and not itemtype:
             kind = PROPERTIES.get(itemprop.lower())
-        if (kind is not None or self._open) and element not in _VOID and len(self._open) < MAX_DEPTH:
-            self._open.append((element, [1], kind))
+        if (kind is not None or self.open) and element not in _VOID and len(self.open) < MAX_DEPTH:
+            self.open.append((element, [1], kind))
 
     def start(self, element: str) -> None:
         """Any start tag while an item is open."""
-        if self._open and self._open[-1][0] == element:
-            self._open[-1][1][0] += 1
+        if self.open and self.open[-1][0] == element:
+            self.open[-1][1][0] += 1
 
     def end(self, element: str) -> None:
         """Any end tag: closes the innermost items of that element."""
-        for index in range(len(self._open) - 1, -1, -1):
-            name, depth, _ = self._open[index]
+        for index in range(len(self.open) - 1, -1, -1):
+            name, depth, _ = self.open[index]
             if name == element:
                 depth[0] -= 1
                 if not depth[0]:
-                    del self._open[index:]
+                    del self.open[index:]
                 return
 
     def kind(self) -> Kind | None:
         """The kind of media that the innermost item is."""
-        return self._open[-1][2] if self._open else None
+        return self.open[-1][2] if self.open else None
 
 
 def kind_of_property(itemprop: str, scopes: Scopes) -> tuple[str, Kind] | None:

@@ -80,7 +80,7 @@ class _Reader:
                 if page.document.title is not None and not page.deep:
                     find_tag = _find_tag
                 continue
-            if "itemscope" in attrs or page.scopes:
+            if "itemscope" in attrs or page.scopes.open:
                 self._note_scope(name, attrs)
             handle(page, name, attrs)
 
@@ -100,12 +100,12 @@ class _Reader:
     def _start(self, name: str, attrs: Attributes, end: int) -> int:
         page = self.page
         if name in RAW_TEXT:
-            start, end = end, RAW_TEXT[name](self.data, end).end()  # type: ignore[union-attr]
+            start, end = end, RAW_TEXT[name](self.data, end)
             reader = _TEXTS.get(name)
             if reader is not None:
                 reader(page, attrs, self.data, start, end)
             return end
-        if "itemscope" in attrs or page.scopes:
+        if "itemscope" in attrs or page.scopes.open:
             self._note_scope(name, attrs)
         _HANDLERS.get(name, find)(page, name, attrs)
         return end
@@ -134,7 +134,7 @@ class _Reader:
                 position = self._read_between(position, end, hints)
             if position < end and may_be_inside(data, position, end):
                 return self._exactly(position, end)
-        if self.page.scopes:
+        if self.page.scopes.open:
             self._pass_over(position, end)
         return max(position, end)
 
@@ -194,17 +194,17 @@ class _Reader:
             name = name.lower()
             if name in _HANDLERS or name in RAW_TEXT or (name[0] != "/" and _may_matter(text)):
                 position = self._start(name, parsed(text), position)
-            elif self.page.scopes:
+            elif self.page.scopes.open:
                 self._note_scope(name, {})
         return position
 
     def _pass_over(self, position: int, end: int) -> None:
         """Count the tags that bound an open microdata item."""
         scopes = self.page.scopes
-        if scopes:
+        if scopes.open:
             for match in _tag_names(self.data, position, end):
                 self._note_scope(match[1].lower(), {})
-                if not scopes:
+                if not scopes.open:
                     break
 
 

@@ -27,7 +27,7 @@ _ATTRIBUTES = (
     rf"(?:{_WS}*+={_WS}*+(?:\"[^\"]*+\"|'[^']*+'|(?![\"'])[^ \t\n\f\r>]*+)|(?!{_WS}*+=)))*+"
 )
 #: Comments, declarations, processing instructions, end tags without a name: nothing in them is markup.
-_HIDDEN = r"!(?:--(?:-?>|(?:[^-]++|-(?!-!?>))*+)|[^>]*+)|\?[^>]*+|/[^a-zA-Z>][^>]*+"
+_HIDDEN = r"!(?:--(?:-?>|(?s:.*?)(?:--!?>|\Z))|[^>]*+)|\?[^>]*+|/[^a-zA-Z>][^>]*+"
 
 Tree = dict[str, "Tree"]
 
@@ -44,7 +44,7 @@ def any_of(words: Iterable[str]) -> str:
         for char in word:
             node = node.setdefault(char, {})
         node[""] = {}
-    firsts = sorted({case for char in tree for case in (char, char.upper())})
+    firsts = [*sorted(tree), *sorted(char.upper() for char in tree if char.isalpha())]
     return "(?:" + "|".join(re.escape(first) + _branches(tree[first.lower()]) for first in firsts) + ")"
 
 
@@ -99,13 +99,48 @@ exact_token = re.compile(
 #: From the end of a tag's name to its `>`, quotes closed.
 exact_attributes = re.compile(rf"({_ATTRIBUTES})>").match
 
-#: Elements whose content is text (scripting is off, so `noscript` is not among them) -> what matches that text.
-RAW_TEXT: dict[str, Callable[[str, int], re.Match[str] | None]] = {
+_script_end_tag = re.compile(rf"</{_SCRIPT}").search
+_escaped_script_events = re.compile(rf"-->|</?{_SCRIPT}").finditer
+
+
+def _end_of_script(data: str, position: int) -> int:
+    """Where a script's data end. Within `<!--` a `<script` hides the next `</script`."""
+    end = -1
+    while True:
+        if end < position:
+            match = _script_end_tag(data, position)
+            end = len(data) if match is None else match.start()
+        opening = data.find("<!--", position, end)
+        if opening < 0:
+            return end
+        hidden, position = False, len(data)
+        for event in _escaped_script_events(data, opening + 2):
+            if event[0] == "-->":
+                position = event.end()
+                break
+            if event[0][1] == "/" and not hidden:
+                return event.start()
+            hidden = event[0][1] != "/"
+        if position == len(data):
+            return position
+
+
+def _end_of(name: str) -> Callable[[str, int], int]:
+    search = re.compile(rf"</{any_of([name])}{_NAME_END}").search
+
+    def end(data: str, position: int) -> int:
+        match = search(data, position)
+        return len(data) if match is None else match.start()
+
+    return end
+
+
+#: Elements whose content is text (scripting is off, so `noscript` is not among them) -> the end of that text.
+RAW_TEXT: dict[str, Callable[[str, int], int]] = {
     **{
-        name: re.compile(rf"(?:[^<]++|<(?!/{any_of([name])}{_NAME_END}))*+").match
-        for name in ("style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")
+        name: _end_of(name) for name in ("style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")
     },
-    "script": re.compile(_SCRIPT_DATA).match,
+    "script": _end_of_script,
 }
 
 
