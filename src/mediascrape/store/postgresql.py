@@ -74,24 +74,28 @@ class PostgreSQLBackend:
     @classmethod
     async def open(cls, url: str, options: StoreOptions) -> PostgreSQLBackend:
         """Connect and bring the tables up to date."""
-        try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=0,
-                max_size=options.connections,
-                timeout=_CONNECT_TIMEOUT_S,
-                command_timeout=_COMMAND_TIMEOUT_S,
-                server_settings={"application_name": "mediascrape", "plan_cache_mode": "force_custom_plan"},
-            )
-        except (asyncpg.ClientConfigurationError, ValueError) as error:
-            raise ConfigurationError(f"the URL of the database is not right: {error}") from error
-        except _UNAVAILABLE as error:
-            raise StoreUnavailableError(_told(error)) from error
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=options.connections,
+            timeout=_CONNECT_TIMEOUT_S,
+            command_timeout=_COMMAND_TIMEOUT_S,
+            server_settings={
+                "application_name": "mediascrape",
+                "plan_cache_mode": "force_custom_plan",
+                "jit": "off",  # compiling takes longer than any query of ours
+            },
+        )
         backend = cls(pool, options)
         try:
+            await pool
             await backend._on(backend._migrate)
-        except BaseException:
+        except BaseException as error:
             await backend.close()
+            if isinstance(error, asyncpg.ClientConfigurationError | ValueError):
+                raise ConfigurationError(f"the URL of the database is not right: {error}") from error
+            if isinstance(error, _UNAVAILABLE):
+                raise StoreUnavailableError(_told(error)) from error
             raise
         return backend
 
