@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _SHARDS = 16
-_TRIES = 5
+_TRIES = 12
+_CONFLICT_PAUSE_S = 0.02
 _CONNECT_TIMEOUT_S = 10
 _COMMAND_TIMEOUT_S = 60
 _CLOSE_TIMEOUT_S = 10
@@ -197,6 +198,8 @@ class PostgreSQLBackend:
             except (ConcurrentSaveError, asyncpg.TransactionRollbackError) as error:
                 if not tries_left:
                     raise StoreUnavailableError(f"conflicts with other processes: {error}") from error
+                # Else those that conflicted would begin again together.
+                await asyncio.sleep(random.uniform(0, _CONFLICT_PAUSE_S))  # noqa: S311
             except _LOST as error:
                 if lost or not tries_left:
                     raise StoreUnavailableError(_told(error)) from error
