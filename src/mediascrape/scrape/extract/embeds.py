@@ -51,7 +51,7 @@ PROVIDERS = (
          r"(?:/embed(?:-podcast)?/|uri=spotify(?::|%3A))((?:track|album|playlist|episode|show|artist)(?:/|:|%3A)\w+)"),
     _row("tiktok", "tiktok.com", r"/(?:embed/(?:v2/)?|player/v1/|@[\w.-]+/video/)(\d+)"),
     _row("facebook", "facebook.com",
-         r"/plugins/(?:video|post)\.php\?(?:.*&)?href=[^&]*?(?:videos|posts|reel|watch)[^&\d]*(\d{6,})"),
+         r"/plugins/(?:video|post)\.php\?(?:.*&)?href=[^&]*?(?:videos|posts|reel|watch)(?:%[0-9A-Fa-f]{2}|[^&\d%])*(\d{6,})"),
     _row("facebook", "facebook.com", r"/(?:video/embed\?video_id=|v/)(\d+)"),
     _row("x", "platform.twitter.com platform.x.com", r"/embed/.*[?&]id=(\d+)"),
     _row("x", "twitter.com x.com", r"/(?:\w+/status|i/videos(?:/tweet)?)/(\d+)"),
