@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from conformance.conftest import node, node_modules, queue
+from conformance.conftest import node, node_modules, queue, shared_node
 from engines.servers import ENGINES, Engine, Server, running
 from mediascrape.queue.connection import connect
 
-__all__ = ["node", "node_modules", "queue"]
+__all__ = ["node", "node_modules", "queue", "shared_node"]
 
 
 @pytest.fixture(params=ENGINES, ids=str)
