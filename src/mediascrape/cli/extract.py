@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
-from mediascrape.errors import ConfigurationError
+from mediascrape.cli import EXIT_JOBS_FAILED
+from mediascrape.errors import (
+    ConfigurationError,
+    InvalidURLError,
+    ScrapeError,
+    UnsupportedContentError,
+)
+from mediascrape.scrape.content import SNIFF_BYTES, sniff
+from mediascrape.scrape.decoding import DecodingLimits, decode
 from mediascrape.scrape.extract import ExtractOptions, ItemFilter, extract
 from mediascrape.scrape.extract.items import KINDS
 from mediascrape.scrape.urls import normalize_url
+
+_GZIP: Final = b"\x1f\x8b\x08"
+_MAX_BYTES: Final = 256 * 1024 * 1024
 
 
 @click.command("extract")
@@ -39,11 +51,11 @@ def extract_command(
     extensions: tuple[str, ...],
     content_only: bool,
     deep: bool,
-) -> None:
+) -> int:
     """Print the media of the HTML document or feed in FILE (- for standard input), one JSON object per line.
 
-    Everything found is printed, each item with its flags (icon, decoration, placeholder, pixel,
-    tracker, in_noscript, in_template), unless a filter says otherwise.
+    FILE may be compressed with gzip. Everything found is printed, each item with its flags (icon,
+    decoration, placeholder, pixel, tracker, in_noscript, in_template), unless a filter says otherwise.
 
     \b
     mediascrape extract page.html --base-url https://example.org/
@@ -57,15 +69,41 @@ def extract_command(
         extensions=frozenset(name.lower().removeprefix(".") for name in extensions),
         keep_decoration=not content_only,
     )
-    url = normalize_url(base_url)
-    document = extract(
-        _read(file), base_url=url, content_type=content_type, options=ExtractOptions(deep=deep)
-    )
+    url = _normalize(base_url)
+    try:
+        body = _document(_read(file), content_type)
+        document = extract(body, base_url=url, content_type=content_type, options=ExtractOptions(deep=deep))
+    except ScrapeError as error:
+        from mediascrape.cli.terminal import safe
+
+        click.echo(f"failed    {safe(file, 120)}  {error.reason}", err=True)
+        return EXIT_JOBS_FAILED
     from mediascrape.cli.results import json_lines_output
 
     out = json_lines_output()
     for item in wanted.apply(document.items):
         out(item.to_record(url))
+    return 0
+
+
+def _normalize(base_url: str) -> str:
+    try:
+        return normalize_url(base_url)
+    except InvalidURLError as error:
+        raise ConfigurationError(f"--base-url {base_url!r}: {error}") from None
+
+
+def _document(raw: bytes, content_type: str | None) -> bytes:
+    """The text to look into; a file of one's own may be larger than a stranger's page.
+
+    Raises UnsupportedContentError or what `decode` raises: silence would look as if a page without
+    media had been given.
+    """
+    if raw.startswith(_GZIP):
+        raw = decode(raw, ["gzip"], DecodingLimits(max_bytes=max(_MAX_BYTES, len(raw))))
+    if content_type is None and (found := sniff(raw[:SNIFF_BYTES])) is not None:
+        raise UnsupportedContentError(f"{found[0]} is neither HTML nor a feed")
+    return raw
 
 
 def _read(name: str) -> bytes:
