@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 
@@ -140,3 +141,27 @@ async def test_limits_over_all_workers(mediascrape: CommandLine) -> None:
 def test_what_is_no_limit(arguments: tuple[str | None, str | None], told: str) -> None:
     with pytest.raises((UsageError, MediascrapeError), match=re.escape(told)):
         limits_of(*arguments)
+
+
+@pytest.mark.parametrize("arguments", [("jobs", "list"), ("jobs", "list", "--json"), ("--help",)])
+async def test_a_reader_that_goes_away_is_no_failure(
+    mediascrape: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    await mediascrape.run("submit", *PAGES)
+    with mediascrape.start(*arguments) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert await asyncio.to_thread(process.wait, 30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+async def test_watching_writes_look_after_look_into_a_pipe(mediascrape: CommandLine) -> None:
+    with mediascrape.start("monitor", "--watch", "--interval", "0.2") as process:
+        try:
+            assert process.stdout is not None
+            for _ in range(2):
+                while "waiting " not in await asyncio.to_thread(process.stdout.readline):
+                    assert process.poll() is None
+        finally:
+            process.kill()

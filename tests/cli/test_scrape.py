@@ -109,3 +109,12 @@ async def test_a_server_out_of_reach_is_status_4(mediascrape: CommandLine) -> No
     result = await mediascrape.run("scrape", "http://example.org", REDIS_URL="redis://127.0.0.1:1")
     assert result.status == 4
     assert "127.0.0.1:1" in result.err
+
+
+async def test_an_encoding_that_lacks_a_letter_breaks_nothing(
+    mediascrape: CommandLine, origin: RunningOrigin
+) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    result = await mediascrape.run("scrape", *origin.urls(3), "--format", "table", **ascii_only)
+    assert result.status == 0, result.err
+    assert "\\xd7" in result.out  # the sign between width and height

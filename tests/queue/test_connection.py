@@ -150,6 +150,8 @@ def test_what_is_not_a_server_is_refused_without_its_password(url: str) -> None:
         ("redis://h/0?password=secret&db=1", "redis://h/0?password=***&db=1"),
         ("unix:///run/valkey.sock?db=0", "unix:///run/valkey.sock?db=0"),
         ("redis://me:secret@[h", "redis://…"),
+        ("nonsense", "nonsense"),
+        ("me:secret@h:6379", "h:6379"),
     ],
 )
 def test_passwords_are_not_shown(url: str, shown: str) -> None:

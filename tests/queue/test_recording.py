@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 
+import pytest
 from redis.asyncio import Redis
 
 from mediascrape.errors import JobDataError, StoreUnavailableError
@@ -13,6 +15,8 @@ from mediascrape.queue.slots import JobContext, WorkerOptions
 from mediascrape.queue.worker import Worker
 
 Until = Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]
+
+KILLED = 50
 
 
 async def fail(job: Job, _: JobContext) -> None:
@@ -64,3 +68,20 @@ async def test_a_worker_that_closes_meanwhile_hands_the_job_back(
 
         await until(tried_once)
     assert await queue.job_state(job.id) == "waiting"
+
+
+async def test_jobs_of_a_killed_worker_are_told_in_one_line(
+    redis: Redis, queue: Queue, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(KILLED):
+        await queue.add("x", {})
+        await redis.lmove(queue.keys.wait, queue.keys.active, "RIGHT", "LEFT")
+
+    async def all_failed() -> bool:
+        return (await queue.counts())["failed"] == KILLED
+
+    with caplog.at_level(logging.WARNING, "mediascrape.queue.worker"):
+        async with Worker(redis, queue.name, fail, WorkerOptions(stalled_interval_ms=50)):
+            await until(all_failed)
+    told = [record.getMessage() for record in caplog.records if "stalled" in record.getMessage()]
+    assert told == [f"{KILLED} jobs had stalled and were put back to wait"]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -37,6 +40,16 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """That nobody reads our output to its end (`| head`) is no failure; click would make it status 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from None
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is used."""
 
@@ -51,6 +64,16 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reader_may_leave():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            status = super().invoke(ctx)
+            sys.stdout.flush()
+        return status
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
@@ -63,7 +86,7 @@ First steps:
   mediascrape doctor                                is everything set up?
 
 \b
-Exit status: 0 all done, 2 wrong usage, 3 some jobs failed,
+Exit status: 0 all done, 1 not possible (no such job, ...), 2 wrong usage, 3 some jobs failed,
 4 Valkey or the database is out of reach, 130 interrupted.
 """
 
@@ -85,6 +108,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and turn every expected failure into a message and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack a page's letters
     try:
         status = cli.main(args=arguments, prog_name="mediascrape", standalone_mode=False)
     except click.Abort:
@@ -93,12 +119,9 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(error.exit_code)
     except MediascrapeError as error:
-        click.echo(f"mediascrape: {click.style('error', fg='red')}: {error}", err=True)
+        no_color = False if os.environ.get("NO_COLOR") else None
+        click.echo(f"mediascrape: {click.style('error', fg='red')}: {error}", err=True, color=no_color)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); that is not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)

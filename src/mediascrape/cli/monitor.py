@@ -44,9 +44,10 @@ async def _monitor(settings: Settings, *, watch: bool, interval: float, as_json:
     from mediascrape.service import Mediascrape
 
     async with Mediascrape(settings, worker=False) as service:
-        if as_json or not watch:
+        if as_json or not watch or not console().is_terminal:
+            look = None
             while True:
-                look = await take_look(service, None)
+                look = await take_look(service, look)
                 if as_json:
                     click.echo(json.dumps(look))
                 else:

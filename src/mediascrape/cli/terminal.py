@@ -31,14 +31,21 @@ def safe(text: object, limit: int | None = None) -> str:
 def console(*, stderr: bool = False) -> Console:
     """A console that writes plain text, nothing cut, where there is no terminal."""
     terminal = _is_terminal(stderr)
-    return Console(
+    return _Console(
         stderr=stderr,
         highlight=False,
         emoji=False,
         markup=False,
         soft_wrap=not terminal,
         width=None if terminal else PIPE_WIDTH,
+        color_system=None if os.environ.get("NO_COLOR") else "auto",  # bold would go the same way
     )
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Leave it to the command line, whose status says that nothing went wrong."""
+        raise BrokenPipeError
 
 
 def _is_terminal(stderr: bool) -> bool:

@@ -97,6 +97,8 @@ def redact(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return f"{url.partition('://')[0]}://…"
+    if "://" not in url:  # no URL: what stands before the address may be a password
+        return url.rpartition("@")[2]
     login, at, place = parts.netloc.rpartition("@")
     if at and ":" in login:
         login = f"{login.partition(':')[0]}:***"

@@ -243,8 +243,10 @@ class Worker:
             )
         )
         self.counters.stalled += len(stalled)
+        if stalled:  # one line, however many: a worker that was killed leaves thousands
+            log.warning("%d jobs had stalled and were put back to wait", len(stalled))
         for job_id in stalled:
-            log.warning("job %s had stalled and was put back to wait", job_id)
+            log.debug("job %s had stalled", job_id)
             if self._observer is not None:
                 self._observer.on_stalled(job_id)
 
