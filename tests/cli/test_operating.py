@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from click import UsageError
 
-from command_line import CommandLine
+from command_line import COMMAND, CommandLine
 from mediascrape.cli.queue import limits_of
 from mediascrape.errors import MediascrapeError
 
@@ -165,3 +167,19 @@ async def test_watching_writes_look_after_look_into_a_pipe(mediascrape: CommandL
                     assert process.poll() is None
         finally:
             process.kill()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+async def test_a_full_disk_is_told_in_one_line(mediascrape: CommandLine) -> None:
+    page = mediascrape.directory / "page.html"
+    page.write_text("<img src=a.png>" * 5)
+    arguments = ("extract", str(page), "--base-url", "https://example.org/")
+    with Path("/dev/full").open("w") as full:
+        command = [*COMMAND, *arguments]
+        done = await asyncio.to_thread(
+            subprocess.run, command, env=mediascrape.environment, stdout=full, stderr=subprocess.PIPE
+        )
+    assert (done.returncode, done.stderr) == (
+        1,
+        b"mediascrape: error: cannot write: No space left on device\n",
+    )

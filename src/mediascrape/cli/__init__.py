@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,9 +17,13 @@ import click
 from mediascrape.errors import MediascrapeError
 
 #: Exit statuses, documented in the README. Errors carry their own (`MediascrapeError.exit_code`).
+EXIT_IMPOSSIBLE = 1
 EXIT_USAGE = 2
 EXIT_JOBS_FAILED = 3
 EXIT_INTERRUPTED = 130
+
+#: A disk's own reasons to take no more.
+_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
 
 #: command -> (module, attribute, one line for the list); modules are imported only when called,
 #: so that `mediascrape extract` and `--help` start without loading the queue or the store.
@@ -46,7 +52,7 @@ def _reader_may_leave() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         raise click.exceptions.Exit(0) from None
 
 
@@ -108,9 +114,7 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line and turn every expected failure into a message and an exit status."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # the terminal's encoding may lack a page's letters
+    _prepare_streams()
     try:
         status = cli.main(args=arguments, prog_name="mediascrape", standalone_mode=False)
     except click.Abort:
@@ -119,9 +123,35 @@ def main(arguments: list[str] | None = None) -> Any:
         error.show()
         sys.exit(error.exit_code)
     except MediascrapeError as error:
-        no_color = False if os.environ.get("NO_COLOR") else None
-        click.echo(f"mediascrape: {click.style('error', fg='red')}: {error}", err=True, color=no_color)
+        _tell(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        _discard_output()
+        _tell(f"cannot write: {error.strerror}")
+        sys.exit(EXIT_IMPOSSIBLE)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _prepare_streams() -> None:
+    """Make standard streams that are closed, or of an encoding without a page's letters, fit to write to."""
+    for name in ("stdin", "stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by who started us (`>&-`)
+            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w"))  # noqa: SIM115 (for good)
+        elif name != "stdin" and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _discard_output() -> None:
+    """What is still buffered must not fail again when the interpreter ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(message: str) -> None:
+    from mediascrape.cli.terminal import console
+
+    console(stderr=True).print(f"mediascrape: error: {message}", style="red", soft_wrap=True)
