@@ -37,6 +37,7 @@ _MAX_BYTES: Final = 256 * 1024 * 1024
 @click.option("--min-width", type=click.IntRange(min=0), default=0, help="Drop media known to be narrower.")
 @click.option("--min-height", type=click.IntRange(min=0), default=0, help="Drop media known to be lower.")
 @click.option("--host", "hosts", multiple=True, help="Only media of this host and its subdomains.")
+@click.option("--deny-host", "denied", multiple=True, help="No media of this host and its subdomains.")
 @click.option("--extension", "extensions", multiple=True, help="Only media with this file extension.")
 @click.option("--content-only", is_flag=True, help="Leave out icons, decoration, placeholders and pixels.")
 @click.option("--deep", is_flag=True, help="Look into JSON state inside scripts too.")
@@ -48,6 +49,7 @@ def extract_command(
     min_width: int,
     min_height: int,
     hosts: tuple[str, ...],
+    denied: tuple[str, ...],
     extensions: tuple[str, ...],
     content_only: bool,
     deep: bool,
@@ -66,6 +68,7 @@ def extract_command(
         min_width=min_width,
         min_height=min_height,
         allow_hosts=hosts,
+        deny_hosts=denied,
         extensions=frozenset(name.lower().removeprefix(".") for name in extensions),
         keep_decoration=not content_only,
     )
