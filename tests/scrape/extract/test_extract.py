@@ -217,6 +217,13 @@ def test_hostile_documents_end(body: bytes) -> None:
     extract(body, base_url=BASE)
 
 
+@pytest.mark.parametrize("part", [b'<script("<!--\n<item><svg>', b"<noscript></a><svg><script<!--<img "])
+def test_comments_opened_within_tags_without_end_are_refused(part: bytes) -> None:
+    """Each is searched for its end, which the next tag undoes."""
+    with pytest.raises(DocumentTooComplexError):
+        extract(b"a(\"<a href=" + part * 20_000, base_url=BASE)
+
+
 def test_more_media_than_any_page_has_is_refused_by_name() -> None:
     body = b"".join(b"<img src=%d.png>" % number for number in range(20_001))
     with pytest.raises(DocumentTooComplexError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from mediascrape.errors import DocumentTooComplexError
 from mediascrape.scrape.extract.css import FUNCTIONS
 from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, Attributes, find
 from mediascrape.scrape.extract.jsonld import find_jsonld
@@ -35,6 +36,8 @@ from mediascrape.scrape.urls import join_url
 
 #: Characters searched for the quote that opened a value, which bounds the work for each hint in a text.
 LONGEST_VALUE = 2048
+#: Characters of comments and scripts that may be searched through and turn out to be within a tag.
+MAX_WASTE = 32_000_000
 
 
 class ReadAgainError(Exception):
@@ -52,11 +55,12 @@ def read(page: Page, data: str) -> None:
 class _Reader:
     """One document and what is known of it as a whole."""
 
-    __slots__ = ("data", "page")
+    __slots__ = ("data", "page", "wasted")
 
     def __init__(self, page: Page, data: str) -> None:
         self.page = page
         self.data = data
+        self.wasted = 0
 
     def read(self) -> None:
         data, page, position, length = self.data, self.page, 0, len(self.data)
@@ -67,6 +71,7 @@ class _Reader:
             if data.find("<", position, start) >= 0:
                 position = self._between(position, start)
                 if position > start:
+                    self._note_waste(length if match is None else match.end() - start)
                     continue
             if match is None:
                 return
@@ -83,6 +88,12 @@ class _Reader:
             if "itemscope" in attrs or page.scopes.open:
                 self._note_scope(name, attrs)
             handle(page, name, attrs)
+
+    def _note_waste(self, length: int) -> None:
+        """Count characters searched for nothing; without a bound, a comment opened in each tag makes them quadratic."""
+        self.wasted += length
+        if self.wasted > MAX_WASTE:
+            raise DocumentTooComplexError("the document opens too much within its tags")
 
     def _tag(self, name: str, text: str, end: int) -> int:
         """Read one tag that was cut at its first `>`, and its text, if that is raw; the position after it."""
@@ -186,6 +197,7 @@ class _Reader:
             # The search would go on to the end of the document.
             match = exact_token(self.data, position) if self.data.find("<", position, end) >= 0 else None
             if match is None or match.start() >= end:
+                self._note_waste(0 if match is None else match.end() - end)
                 return end
             name, text = match.groups()
             position = match.end()
