@@ -6,10 +6,12 @@ The ledger below stands for the store: keyed by job, so that a second run leaves
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +152,35 @@ async def test_an_event_loop_blocked_longer_than_the_lock(
     await work(redis, queue, ledger)
     await queue.aclose()
     await check(direct, ledger, "event loop blocked for 1.5 locks")
+
+
+async def test_a_server_that_stands_still_longer_than_the_lock(direct: EmbeddedValkey, redis: Redis) -> None:
+    """Jobs that ended meanwhile are still ours if nobody took them: none runs again."""
+    all_run, go_on = asyncio.Barrier(JOBS + 1), asyncio.Event()
+    runs: Counter[int] = Counter()
+
+    async def process(job: Job, context: JobContext) -> None:
+        runs[job.data["n"]] += 1
+        await all_run.wait()
+        await go_on.wait()
+
+    queue = Queue(redis, "chaos")
+    await queue.add_many([NewJob("scrape-page", {"n": n}, OPTIONS[0]) for n in range(JOBS)])
+    options = replace(QUICK, concurrency=JOBS, stalled_interval_ms=60_000)
+    pid = direct.pid
+    assert pid is not None
+    async with Worker(redis, queue.name, process, options) as worker:
+        await all_run.wait()
+        os.kill(pid, signal.SIGSTOP)
+        go_on.set()
+        await asyncio.sleep(1.5 * options.lock_duration_ms / 1000)
+        os.kill(pid, signal.SIGCONT)
+        async with asyncio.timeout(20):
+            while (await queue.counts())["completed"] < JOBS:
+                await asyncio.sleep(0.02)
+        assert worker.counters.lost == 0
+    await queue.aclose()
+    assert runs == dict.fromkeys(range(JOBS), 1)
 
 
 @pytest.mark.parametrize("jump_ms", [-3_600_000, 3_600_000])

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 #: expires and another worker takes the job.
 _MAX_TRIES = 20
 _REFUSED_PAUSE_S = 0.25
+#: What a script answers when nobody holds the job's lock.
+_NO_LOCK = -2
 #: Codes with which a flow's parent is kept from completing.
 _CHILDREN = {-4: "pending children", -9: "a failed child"}
 
@@ -73,6 +75,7 @@ class Pump:
         self._slot_count = 0
         self._idle: list[Slot] = []
         self._done: deque[Slot] = deque()
+        self._unlocked: list[Slot] = []
         self._busy = 0
         self._refused = False
         #: How many claims the next round trip may hold: doubles while all hit, 0 after a miss.
@@ -132,6 +135,8 @@ class Pump:
             finishing = [self._done.popleft() for _ in range(min(len(self._done), self._options.batch))]
             claiming = [self._take_slot() for _ in range(claims)]
             await self._round_trip(finishing, claiming)
+            if self._unlocked:
+                await self._take_back()
             if self._refused:
                 self._refused = False
                 await asyncio.sleep(_REFUSED_PAUSE_S)
@@ -271,17 +276,19 @@ class Pump:
         if code in _CHILDREN and isinstance(slot.verdict, Completed):
             self._fail_parent(slot, code)
             return
+        if code == _NO_LOCK:
+            self._unlocked.append(slot)
+            return
         if code < 0:
-            self._counters.lost += 1
-            log.warning("job %s was no longer ours when it ended (code %s)", slot.job and slot.job.id, code)
-        else:
-            self._report(slot)
+            self._lose(slot, f"code {code}")
+            return
+        self._report(slot)
         next_job = reply if isinstance(reply, list) and reply[0] else None
         if next_job is None:
             self._settle(slot)
             if isinstance(reply, list):
                 self._note(reply)
-            if fetching and code >= 0:
+            if fetching:
                 self._nothing_there()
             elif not self.empty.is_set():
                 self._want = max(self._want, 1)
@@ -290,6 +297,26 @@ class Pump:
             slot.clear()
             self._start(slot, next_job[1], next_job[0])
 
+    async def _take_back(self) -> None:
+        """Locks expired before the ends of their jobs arrived: whose job nobody took is still ours."""
+        unlocked, self._unlocked = self._unlocked, []
+        try:
+            findings = await self._recovery.look_into(unlocked, (), self.running)
+        except (LinkLostError, RedisError) as error:
+            for slot in unlocked:
+                self._on_refused(slot, error)
+            return
+        self._done.extend(findings.resend)
+        for slot in findings.settled:
+            self._lose(slot, "its lock expired")
+
+    def _lose(self, slot: Slot, why: str) -> None:
+        self._counters.lost += 1
+        log.warning("job %s was no longer ours when it ended: %s", slot.job and slot.job.id, why)
+        self._settle(slot)
+        if not self.empty.is_set():
+            self._want = max(self._want, 1)
+
     def _fail_parent(self, slot: Slot, code: int) -> None:
         """A flow's parent cannot complete before its children; like Node, fail it then."""
         assert slot.job is not None
@@ -297,7 +324,7 @@ class Pump:
         slot.verdict = judge_error(slot.job, error, random.random)
         self._done.append(slot)
 
-    def _on_refused(self, slot: Slot, error: RedisError) -> None:
+    def _on_refused(self, slot: Slot, error: Exception) -> None:
         slot.tries += 1
         log.warning("the queue refused the end of job %s: %s", slot.job and slot.job.id, error)
         if slot.tries < _MAX_TRIES:

@@ -221,20 +221,18 @@ class Worker:
         """Extend the locks that are older than half the interval between two renewals."""
         now = asyncio.get_running_loop().time()
         old = now - self.options.lock_duration_ms / 6000
-        slots = [
-            slot for slot in self._pump.running.values() if slot.verdict is None and slot.locked_at <= old
-        ]
+        slots = [slot for slot in self._pump.running.values() if slot.locked_at <= old]
         generations = [slot.generation for slot in slots]
         lost = set(await self._recovery.renew(slots))
         for slot, generation in zip(slots, generations, strict=True):
-            if slot.generation != generation or slot.verdict is not None:
+            if slot.generation != generation:
                 continue
-            if slot in lost:
+            if slot not in lost:
+                slot.locked_at = now
+            elif slot.verdict is None:
                 log.warning("job %s is no longer ours; its task is cancelled", slot.job and slot.job.id)
                 self.counters.lost += 1
                 self._attempts.cancel(slot, LockLostError())
-            else:
-                slot.locked_at = now
 
     async def _check_stalled(self) -> None:
         stalled = await self._side_link.call(
