@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgpack import unpackb
 
@@ -174,6 +174,8 @@ def test_no_fields_whatever_raise(fields: dict[str, str]) -> None:
 
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
                     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))  # fmt: skip
+@example(float("inf"))
+@example({"type": "fixed", "jitter": "much"})
 def test_no_options_whatever_raise(value: Any) -> None:
     names = ("attempts", "backoff", "delay", "priority", "lifo", "removeOnComplete", "removeOnFail", "kl")
     JobOptions.from_wire(dict.fromkeys(names, value))

@@ -15,7 +15,7 @@ from typing import Any, Self
 import orjson
 
 from mediascrape.errors import JobDataError
-from mediascrape.queue.wire import decode_json, json_or_text, to_int
+from mediascrape.queue.wire import decode_json, json_or_text, to_float, to_int
 
 #: Bits of a priority that the score of the `prioritized` set has room for.
 MAX_PRIORITY = 2**21 - 1
@@ -33,10 +33,10 @@ class Backoff:
     def from_wire(cls, value: object) -> Self | None:
         """A number means a fixed delay, as in Node's `Backoffs.normalize`."""
         if isinstance(value, int | float):
-            return cls("fixed", int(value)) if value else None
+            return cls("fixed", to_int(value)) if value else None
         if isinstance(value, Mapping):
             return cls(
-                str(value.get("type", "fixed")), to_int(value.get("delay")), float(value.get("jitter") or 0)
+                str(value.get("type", "fixed")), to_int(value.get("delay")), to_float(value.get("jitter"))
             )
         return None
 
@@ -82,7 +82,7 @@ class Retention:
         if value is False:
             return cls()
         if isinstance(value, int | float):
-            return cls(count=int(value) if value >= 0 else None)
+            return cls(count=to_int(value) if value >= 0 else None)
         if isinstance(value, Mapping):
             count, age = value.get("count"), value.get("age")
             return cls(to_int(count) if count is not None else None, to_int(age) if age is not None else None)

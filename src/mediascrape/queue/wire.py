@@ -57,11 +57,16 @@ def to_int(value: object) -> int:
         return int(value)  # type: ignore[call-overload, no-any-return]
     except (TypeError, ValueError, OverflowError):
         pass
+    return int(to_float(value))
+
+
+def to_float(value: object) -> float:
+    """A finite number of a foreign producer; 0 for what is none."""
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        return 0
-    return int(number) if math.isfinite(number) else 0
+    except (TypeError, ValueError, OverflowError):
+        return 0.0
+    return number if math.isfinite(number) else 0.0
 
 
 #: Making one costs more than most of what it packs. It forgets a value that it refused.
