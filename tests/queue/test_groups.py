@@ -275,6 +275,20 @@ async def test_a_failing_group_rests_longer_each_time(gates: Callable[..., Group
     assert isinstance(await gate.acquire(GROUP, GroupLimits()), Granted)
 
 
+async def test_short_pauses_asked_for_again_and_again_are_waited_out(
+    gates: Callable[..., GroupGate], clock: Clock
+) -> None:
+    gate = gates(GateOptions(rest_ms=10_000))
+    rests = []
+    for _ in range(200):
+        while isinstance(answer := await gate.acquire(GROUP, EIGHT), Wait):
+            clock.now += answer.delay_ms
+        gate.release(answer, "refused", pause_ms=2000)
+        rests.append((await waits(gate)).rests)
+    assert rests[10] < 3
+    assert rests[-1] >= 5, "but not for ever"
+
+
 async def test_failures_of_attempts_begun_before_the_rest_do_not_prolong_it(
     gates: Callable[..., GroupGate], clock: Clock
 ) -> None:

@@ -55,7 +55,7 @@ local NOTHING = {
   hold = 0,     -- mean ms that a slot is held, 0: none has come back yet
   gap = 0,      -- ms between starts learned from refusals
   failed = 0,   -- failures in a row
-  rests = 0,    -- rests in a row; while > 0 one probe at a time decides
+  rests = 0,    -- rests in a row, short pauses in parts; while > 0 one probe at a time decides
   refused = 0,  -- 1: the last rest was asked for by the group
 }
 local TIMES = { paused = true, next = true, promised = true, tail = true, far = true }
@@ -81,10 +81,12 @@ local function begin_rest(state, pause, refused)
     state.paused = math.max(state.paused, now + pause)
     return
   end
-  state.rests = state.rests + 1
+  local own = math.min(rest_max, rest * 2 ^ math.floor(state.rests))
+  if pause == 0 then pause = own end
+  -- A group that says when to come back is waited for as long as one that says nothing.
+  state.rests = state.rests + math.min(1, pause / own)
   state.failed = 0
   state.refused = refused
-  if pause == 0 then pause = math.min(rest_max, rest * 2 ^ (state.rests - 1)) end
   state.paused = now + pause
 end
 

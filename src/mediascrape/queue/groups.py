@@ -84,7 +84,8 @@ class Wait:
 
     why: `slots` (all taken), `gap` (too soon after the last start), `refused` (the group asked for a
     pause), `resting` (it failed too often), `probing` (after a rest, one job tries whether it is well).
-    rests: how many pauses and rests in a row, without a success between, the group has had.
+    rests: how many rests in a row, without a success between, the group has had. A pause it asked for
+    counts as the part of such a rest that it took.
     """
 
     delay_ms: int
