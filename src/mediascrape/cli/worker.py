@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import click
 
@@ -10,6 +11,8 @@ from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
 from mediascrape.cli.running import run
 from mediascrape.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @click.command("worker")
@@ -28,4 +31,5 @@ async def _work(settings: Settings) -> None:
     from mediascrape.service import Mediascrape
 
     async with Mediascrape(settings):
+        log.info("working on the queue %s; Ctrl-C or SIGTERM stops", settings.queue_name)
         await asyncio.Event().wait()
