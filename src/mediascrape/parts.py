@@ -22,6 +22,7 @@ from mediascrape.governor import Governor, GovernorOptions, MemoryGauge, govern
 from mediascrape.observing import Observer
 from mediascrape.pipeline import Pipeline
 from mediascrape.queue.cache import SharedCache
+from mediascrape.queue.cancelling import cancel_and_wait
 from mediascrape.queue.connection import check_server, connect, queue_errors
 from mediascrape.queue.embedded import EmbeddedOptions, EmbeddedValkey
 from mediascrape.queue.groups import GateOptions, GroupGate
@@ -146,8 +147,7 @@ def run_beside(loop: Coroutine[Any, Any, None], name: str, stack: AsyncExitStack
     task = asyncio.create_task(loop, name=name)
 
     async def stop() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await cancel_and_wait([task])
 
     stack.push_async_callback(stop)
 

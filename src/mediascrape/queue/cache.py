@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mediascrape.errors import QueueUnavailableError
+from mediascrape.queue.cancelling import cancel_and_wait
 from mediascrape.queue.link import Link
 from mediascrape.queue.lua import command
 
@@ -41,8 +42,7 @@ class SharedCache:
 
     async def aclose(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await cancel_and_wait([self._task])
         await self._link.aclose()
 
     async def _call(self, *parts: str | int) -> Any:

@@ -30,6 +30,7 @@ from typing import Literal, Self
 from urllib.parse import quote
 
 from mediascrape.errors import ConfigurationError, MediascrapeError, QueueUnavailableError
+from mediascrape.queue.cancelling import cancel_and_wait
 
 logger = logging.getLogger(__name__)
 
@@ -112,8 +113,7 @@ class EmbeddedValkey:
         watch, self._watch = self._watch, None
         hold, self._hold = self._hold, None
         if watch is not None:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            await cancel_and_wait([watch])
         if hold is not None:
             await hold.release()
 

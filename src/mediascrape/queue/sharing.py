@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediascrape.errors import QueueUnavailableError
+from mediascrape.queue.cancelling import cancel_and_wait
 from mediascrape.queue.link import Link, LinkLostError
 
 #: Commands in one round trip, unless a single caller asks for more.
@@ -46,8 +47,7 @@ class SharedLink:
     async def aclose(self) -> None:
         """Ends the round trip under way and whoever waits."""
         if self._sender is not None:
-            self._sender.cancel()
-            await asyncio.wait([self._sender])
+            await cancel_and_wait([self._sender])
         await self._link.aclose()
 
     async def _send(self) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from mediascrape.queue.attempts import Attempts, FailureRecorder, Processor, cancelled_by_request
+from mediascrape.queue.cancelling import cancel_and_wait
 from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
 from mediascrape.queue.keys import QueueKeys
@@ -165,7 +166,7 @@ class Worker:
 
     async def _end(self) -> None:
         tasks, self._tasks = self._tasks, []
-        await _cancel(tasks)
+        await cancel_and_wait(tasks)
         self._attempts.close()
         if tasks:
             # `_watch` may have consumed the marker that would have woken another worker.
@@ -269,16 +270,6 @@ class Worker:
             return False
         self._attempts.cancel(slot, cancelled_by_request())
         return True
-
-
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until it works: before Python 3.12 asyncio.wait_for, which redis-py uses, can swallow
-    a cancel."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.1)
 
 
 async def _every(seconds: float, duty: Callable[[], Awaitable[None]], *, at_once: bool = False) -> None:

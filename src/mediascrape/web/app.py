@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import mediascrape.store.queries  # noqa: F401  a quarter of a second that the first request should not wait
+from mediascrape.queue.cancelling import cancel_and_wait
 from mediascrape.queue.connection import connect
 from mediascrape.queue.groups import GroupGate
 from mediascrape.queue.presence import Presences
@@ -57,9 +58,7 @@ async def open_app(service: Mediascrape) -> AsyncIterator[WebApp]:
         async with open_thumbnails(service.settings) as thumbnails:
             yield WebApp(service, redis, live, thumbnails)
     finally:
-        sampling.cancel()
-        with suppress(asyncio.CancelledError):
-            await sampling
+        await cancel_and_wait([sampling])
         await gate.close()
         await redis.aclose()
 
