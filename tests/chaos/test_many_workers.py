@@ -13,7 +13,7 @@ import pytest
 
 from command_line import CommandLine
 from mediascrape.loadtest.options import OriginOptions
-from mediascrape.loadtest.process import running_origin
+from mediascrape.loadtest.process import RunningOrigin, running_origin
 
 LIMIT = 3
 
@@ -58,6 +58,13 @@ async def until_all_run_something(mediascrape: CommandLine, count: int) -> None:
             await asyncio.sleep(0.2)
 
 
+async def until_pages_are_asked_for(origin: RunningOrigin) -> None:
+    """Jobs in flight may all wait for robots.txt yet."""
+    async with asyncio.timeout(60):
+        while not ((stats := await origin.stats())["distinct_pages"] and stats["in_flight"] >= 12):
+            await asyncio.sleep(0.05)
+
+
 @pytest.mark.slow
 async def test_four_workers_keep_a_host_s_limit_together(mediascrape: CommandLine) -> None:
     pages = 240
@@ -88,6 +95,7 @@ async def test_a_rolling_deploy_hands_jobs_over_at_once(mediascrape: CommandLine
         with workers(mediascrape, 2, **patient) as old:
             await until_all_run_something(mediascrape, 30)
             with workers(mediascrape, 1, **patient):
+                await until_pages_are_asked_for(origin)
                 for process in old:
                     process.send_signal(signal.SIGTERM)
                     _, err = await asyncio.to_thread(process.communicate, None, 30)
