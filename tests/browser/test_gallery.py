@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import urlsplit
 
 import pytest
@@ -139,6 +140,13 @@ async def test_private_mode_shows_pictures_and_asks_nobody_but_us(
     await expect(page.get_by_role("switch", name="Private")).to_have_attribute("aria-checked", "false")
 
 
+async def until_first_card_has_focus(page: Page) -> None:
+    focused = "document.activeElement.closest('.card') === document.querySelectorAll('.card')[0]"
+    async with asyncio.timeout(20):
+        while not await page.evaluate(focused):
+            await asyncio.sleep(0.05)
+
+
 async def test_the_keyboard_is_enough(service: Service, open_page: OpenPage) -> None:
     page = await open_page(service.url)
     await page.keyboard.press("?")
@@ -146,18 +154,21 @@ async def test_the_keyboard_is_enough(service: Service, open_page: OpenPage) -> 
     await page.keyboard.press("Escape")
     for key in "jjk":
         await page.keyboard.press(key)
-    focused = "document.activeElement.closest('.card') === document.querySelectorAll('.card')[0]"
-    assert await page.evaluate(focused)
+    await until_first_card_has_focus(page)
     await page.keyboard.press("Enter")
     detail = page.locator("dialog#detail")
     await expect(detail).to_be_visible()
+    whole = detail.get_by_text("Open original")  # what is loaded last
+    await expect(whole).to_be_visible()
     heading = await detail.get_by_role("heading").first.text_content()
     await page.keyboard.press("ArrowRight")
     await expect(detail.get_by_role("heading").first).not_to_have_text(str(heading))
+    await expect(whole).to_be_visible()
     await page.keyboard.press("ArrowLeft")
     await expect(detail.get_by_role("heading").first).to_have_text(str(heading))
     await page.keyboard.press("Escape")
-    assert await page.evaluate(focused)
+    await expect(detail).to_be_hidden()
+    await until_first_card_has_focus(page)
     await page.keyboard.press("/")
     await page.keyboard.type("tone")
     await expect(page.locator(".card .label").first).to_contain_text("Room tone")
