@@ -39,7 +39,7 @@ async def ended(mediascrape: CommandLine) -> tuple[int, int]:
 async def finish(mediascrape: CommandLine) -> None:
     with mediascrape.start("worker", "-c", "50", **QUICK) as process:
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 while await ended(mediascrape) != (PAGES, 0):
                     await asyncio.sleep(0.5)
         finally:
@@ -105,7 +105,7 @@ async def test_the_queue_s_server_killed_under_the_worker_loses_nothing(mediascr
                 server_of(mediascrape.directory / "data").kill()
                 await asyncio.sleep(1.5)
             assert process.poll() is None, "the worker must live on"
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(240):
                 while (await ended(mediascrape))[0] < PAGES:
                     await asyncio.sleep(0.5)
             process.send_signal(signal.SIGTERM)
