@@ -172,9 +172,25 @@ async def test_the_keyboard_is_enough(service: Service, open_page: OpenPage) -> 
     await page.keyboard.press("/")
     await expect(page.get_by_role("searchbox")).to_be_focused()
     await page.keyboard.type("tone")
-    await page.keyboard.press("Enter")
     await expect(page.locator(".card .label").first).to_contain_text("Room tone")
     await page.keyboard.press("Escape")
     await page.keyboard.press("g")
     await page.keyboard.press("q")
     await expect(page.get_by_role("heading", name="Queue", level=1)).to_be_visible()
+
+
+async def test_closing_the_detail_view_takes_the_focus_from_nobody(
+    service: Service, open_page: OpenPage
+) -> None:
+    page = await open_page(service.url)
+    await page.locator(".card").first.click()
+    await expect(page.get_by_text("Open original")).to_be_visible()
+    kept = await page.evaluate(
+        """() => new Promise((done) => {
+            const dialog = document.getElementById("detail"), search = document.getElementById("q");
+            dialog.addEventListener("close", () => done(document.activeElement === search));
+            dialog.close();
+            search.focus();
+        })"""
+    )
+    assert kept

@@ -153,7 +153,8 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
 });
 document.getElementById("detail")?.addEventListener("close", () => {
   document.getElementById("detail-body").replaceChildren();
-  opener?.focus();
+  // This event comes late: who has gone on to type elsewhere is not brought back.
+  if (!document.activeElement?.matches("input, textarea, select")) opener?.focus();
 });
 document.getElementById("keys-button")?.addEventListener("click", () => document.getElementById("keys").showModal());
 
