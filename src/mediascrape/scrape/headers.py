@@ -29,10 +29,6 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._fields)
 
-    def get_all(self, name: str) -> list[str]:
-        """Every value of a repeated field, in order of arrival."""
-        return list(self._fields.get(name.lower(), ()))
-
     def first(self, name: str) -> str | None:
         """The first value, where a repetition has no meaning."""
         values = self._fields.get(name.lower())

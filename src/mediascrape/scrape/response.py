@@ -68,11 +68,6 @@ class Response:
     _account: BodyAccount = field(repr=False)
 
     @property
-    def is_media(self) -> bool:
-        """The URL is an image, video or audio file of its own."""
-        return self.media_kind is not None
-
-    @property
     def content_type(self) -> str | None:
         """The declared MIME type in lower case, without parameters."""
         return parse_content_type(self.headers.first("content-type"))[0]
