@@ -28,7 +28,7 @@ format: $(VENV)/.dev ## rewrite the sources in the house style
 	$(BIN)/ruff format .
 
 settings: $(VENV)/.run ## write docs/settings.md from the settings themselves
-	$(BIN)/python -m mediascrape.settings > docs/settings.md
+	$(BIN)/python -m mediascrape.variables > docs/settings.md
 
 screenshots: $(VENV)/.dev ## take the pictures in docs/img anew (needs Chromium)
 	PYTHONPATH=tests $(BIN)/python -m browser.screenshots

@@ -15,7 +15,7 @@ from command_line import CommandLine
 from mediascrape.cli import COMMANDS, cli
 from mediascrape.loadtest.options import OriginOptions
 from mediascrape.loadtest.process import running_origin
-from mediascrape.settings import describe_settings, render_settings
+from mediascrape.variables import describe_settings, render_settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

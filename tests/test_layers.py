@@ -37,6 +37,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "tracing": BASE,
     "observing": BASE | {"queue"},
     "settings": frozenset({"errors"}),
+    "variables": frozenset({"settings"}),
     "queue": BASE,
     "scrape": BASE,
     "store": BASE,
@@ -48,9 +49,9 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "scheduling": PARTS | {"pipeline", "submission"},
     "parts": PARTS | {"pipeline", "admission", "governor", "observing", "upkeep"},
     "service": PARTS | {"parts", "pipeline", "submission", "scheduling", "governor", "observing", "tracing"},
-    "loadtest": PARTS | SERVICE,
+    "loadtest": PARTS | SERVICE | {"variables"},
     "web": PARTS | SERVICE,
-    "cli": PARTS | SERVICE | {"web", "loadtest"},
+    "cli": PARTS | SERVICE | {"variables", "web", "loadtest"},
 }
 
 

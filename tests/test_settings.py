@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mediascrape.errors import ConfigurationError
-from mediascrape.settings import Settings, describe_settings
+from mediascrape.settings import Settings
+from mediascrape.variables import describe_settings, unknown_variables
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +60,14 @@ def test_networks_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("CONCURRENCY", "lots"), ("ATTEMPTS", "0"), ("ALLOW_NETWORKS", "300.0.0.0/8"), ("KINDS", "image,smell")],
+    [
+        ("CONCURRENCY", "lots"),
+        ("ATTEMPTS", "0"),
+        ("ALLOW_NETWORKS", "300.0.0.0/8"),
+        ("KINDS", "image,smell"),
+        ("USER_AGENT", "me\nX-Forwarded-For: 127.0.0.1"),
+        ("CONTACT_URL", "mailto:me@example.org\r"),
+    ],
 )
 def test_a_wrong_value_is_named_with_its_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
@@ -67,6 +75,26 @@ def test_a_wrong_value_is_named_with_its_variable(
     monkeypatch.setenv(f"MEDIASCRAPE_{name}", value)
     with pytest.raises(ConfigurationError, match=f"MEDIASCRAPE_{name}"):
         Settings.load()
+
+
+def test_a_secret_that_is_too_short_is_not_shown() -> None:
+    with pytest.raises(ConfigurationError, match="MEDIASCRAPE_TOKEN: ") as caught:
+        Settings.load(token="hunter2")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_misspelt_variable_is_found_with_what_was_meant(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert unknown_variables() == {}
+    monkeypatch.setenv("MEDIASCRAPE_CONCURENCY", "7")
+    monkeypatch.setenv("MEDIASCRAPE_ROBOTS", "false")
+    (tmp_path / ".env").write_text("MEDIASCRAPE_DATABASE_ULR=sqlite:///x\nMEDIASCRAPE_QQQ=1\nOTHER=2\n")
+    assert unknown_variables() == {
+        "MEDIASCRAPE_CONCURENCY": "MEDIASCRAPE_CONCURRENCY",
+        "MEDIASCRAPE_DATABASE_ULR": "DATABASE_URL",
+        "MEDIASCRAPE_QQQ": None,
+    }
 
 
 def test_secrets_stay_out_of_the_repr() -> None:

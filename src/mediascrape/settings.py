@@ -1,15 +1,14 @@
 """Every setting in one frozen object: name, default, help.
 
-This is the only module that reads the environment (and a `.env` file in the working directory).
-Command-line flags override it by `Settings.load(name=value)`. Documentation and `--help` are
-derived from the fields below, so a setting that is not described here does not exist.
+This is the only module that takes values from the environment (and a `.env` file in the working
+directory). Command-line flags override it by `Settings.load(name=value)`. Documentation and `--help`
+are derived from the fields below (variables.py), so a setting that is not described here does not exist.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -289,6 +288,13 @@ class Settings(BaseSettings):
             raise ValueError(f"unknown kind {', '.join(sorted(unknown))}; known: image, video, audio, embed")
         return value
 
+    @field_validator("user_agent", "contact_url")
+    @classmethod
+    def _one_line(cls, value: str | None) -> str | None:
+        if value is not None and not value.isprintable():
+            raise ValueError("it is sent as part of a header: no line breaks or other control characters")
+        return value
+
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read flags (`overrides`, None meaning not given), then the environment, then `.env`.
@@ -348,52 +354,11 @@ class Settings(BaseSettings):
         return f"sqlite:///{self.data_dir.expanduser().absolute() / 'mediascrape.db'}"
 
 
-@dataclass(frozen=True, slots=True)
-class SettingInfo:
-    """What documentation and `--help` say of one setting."""
-
-    name: str
-    env: str
-    default: str
-    help: str
-
-
-def describe_settings() -> Iterator[SettingInfo]:
-    """All settings in the order they are declared."""
-    for name, field in Settings.model_fields.items():
-        env = name.upper() if name in UNPREFIXED else f"{PREFIX}{name.upper()}"
-        if name == "data_dir":
-            default = "the user's data directory"
-        elif field.default is None or field.default == ():
-            default = ""
-        else:
-            default = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
-        yield SettingInfo(name, env, default, field.description or "")
-
-
 def _explain(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_url=False):
         name = str(problem["loc"][0]) if problem["loc"] else "settings"
         env = name if name.isupper() else f"{PREFIX}{name.upper()}"
-        yield f"{env}={problem.get('input')!r}: {problem['msg']}"
-
-
-def render_settings() -> str:
-    """The settings as a Markdown page, docs/settings.md."""
-    rows = (
-        f"| `{one.env}` | {f'`{one.default}`' if one.default else ''} | {one.help} |"
-        for one in describe_settings()
-    )
-    head = (
-        "# Settings",
-        "",
-        "Environment variables, or a `.env` file in the working directory; a command's flag wins over both.",
-        "",
-        "| variable | default | meaning |",
-        "|---|---|---|",
-    )
-    return "\n".join((*head, *rows))
-
-
-if __name__ == "__main__":
-    print(render_settings())
+        field = Settings.model_fields.get(name.lower())
+        secret = field is not None and "SecretStr" in str(field.annotation)
+        given = "" if secret else f"={problem.get('input')!r}"
+        yield f"{env}{given}: {problem['msg']}"

@@ -27,7 +27,7 @@ async def test_nothing_wrong_here(mediascrape: CommandLine) -> None:
     well = await mediascrape.run("doctor", "--json")
     assert well.status == 0, well.out
     seen = {finding["check"]: finding["text"] for finding in json.loads(well.out)}
-    assert set(seen) >= {"version", "data", "files", "memory", "queue", "clock", "store", "names"}
+    assert set(seen) >= {"version", "settings", "data", "files", "memory", "queue", "clock", "store", "names"}
     assert "valkey" in seen["queue"]
     assert seen["store"].startswith("SQLite 3.")
 
@@ -59,8 +59,29 @@ async def test_a_data_directory_that_is_none(mediascrape: CommandLine) -> None:
     place = mediascrape.directory / "file"
     place.write_text("")
     result = await mediascrape.run("doctor", MEDIASCRAPE_DATA_DIR=str(place / "data"))
-    assert result.status in {1, 2, 4}
+    assert result.status == 2
     assert "MEDIASCRAPE_DATA_DIR" in result.out
+
+
+@pytest.mark.parametrize("command", [("store", "info"), ("media", "list"), ("queue", "counts"), ("monitor",)])
+@pytest.mark.parametrize("inside", ["", "data"])
+async def test_a_file_as_data_directory_is_wrong_usage_everywhere(
+    mediascrape: CommandLine, command: tuple[str, ...], inside: str
+) -> None:
+    place = mediascrape.directory / "file"
+    place.write_text("")
+    result = await mediascrape.run(*command, MEDIASCRAPE_DATA_DIR=str(place / inside))
+    assert (result.status, "set MEDIASCRAPE_DATA_DIR" in result.err) == (2, True), result.err
+
+
+async def test_an_unknown_variable_is_told_by_every_command_and_the_doctor(mediascrape: CommandLine) -> None:
+    listed = await mediascrape.run("media", "list", MEDIASCRAPE_CONCURENCY="7")
+    assert listed.status == 0
+    assert listed.err == (
+        "mediascrape: warning: MEDIASCRAPE_CONCURENCY is no setting; did you mean MEDIASCRAPE_CONCURRENCY?\n"
+    )
+    doctor = await mediascrape.run("doctor", MEDIASCRAPE_CONCURENCY="7")
+    assert "MEDIASCRAPE_CONCURENCY is no setting" in doctor.out
 
 
 @pytest.mark.parametrize(

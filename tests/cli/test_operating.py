@@ -38,6 +38,17 @@ async def test_submitted_jobs_wait_and_survive_between_commands(mediascrape: Com
     assert (await counts(mediascrape))["waiting"] == 3
 
 
+async def test_counts_say_that_the_queue_is_paused(mediascrape: CommandLine) -> None:
+    await mediascrape.run("submit", *PAGES)
+    assert "paused" not in (await mediascrape.run("queue", "counts")).out
+    await mediascrape.run("queue", "pause")
+    assert "paused: no job is started" in (await mediascrape.run("queue", "counts")).out
+    assert (await counts(mediascrape))["waiting"] == 3
+    assert (await counts(mediascrape))["paused"] is True
+    await mediascrape.run("queue", "resume")
+    assert (await counts(mediascrape))["paused"] is False
+
+
 async def test_a_job_is_shown_and_removed(mediascrape: CommandLine) -> None:
     submission = json.loads((await mediascrape.run("submit", *PAGES, "--json")).out)
     job_id = submission["jobs"][1]["id"]

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mediascrape.settings import describe_settings
+from mediascrape.variables import describe_settings
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -59,15 +59,18 @@ def test_a_uniform_latency_stays_in_its_range() -> None:
     assert 0.25 < max(values) <= 0.3
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "uniform:2:1", "uniform:1", "lognormal:0:1", "gauss:1:1"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "abc", "-1", "nan", "inf", "uniform:2:x", "uniform:2:1", "uniform:1", "lognormal:0:1", "gauss:1:1"],
+)
 def test_what_is_not_a_latency_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"latency|float"):
+    with pytest.raises(ValueError, match="not a latency"):
         parse_latency(text, random.Random(1))
 
 
 @pytest.mark.parametrize("text", ["404", "404=2", "404=-1", "teapot=0.1", "404=x"])
 def test_what_is_not_a_fault_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"fault|float"):
+    with pytest.raises(ValueError, match="fault"):
         parse_fault(text)
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from mediascrape.errors import ConfigurationError, StoreUnavailableError
 from mediascrape.store import MediaQuery, Saved, Store, StoreOptions, open_store, schema
+from mediascrape.store.postgresql import place_of
 from postgresql_server import PostgreSQLServer
 
 Make = Callable[..., Any]
@@ -65,6 +66,22 @@ async def test_an_unreachable_server_is_named_without_its_password() -> None:
         async with open_store("postgresql://me:secret@127.0.0.1:1/media"):
             pass
     assert "secret" not in f"{caught.value!r} {caught.value.reason}"
+    assert "PostgreSQL at 127.0.0.1:1/media: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("postgresql://me:p%40ss@db.example:5433/media?sslmode=require", "db.example:5433/media"),
+        ("postgresql://me:p@ss@db.example/media", "db.example/media"),
+        ("postgresql://db", "db"),
+        ("postgresql://me:pass@one,two:5433/media", "one,two:5433/media"),
+        ("postgresql:///media?host=/run/postgresql&password=pass", "/run/postgresql/media"),
+        ("postgresql://me:p/ass@db/media", "the host of DATABASE_URL"),
+    ],
+)
+def test_a_server_is_named_by_its_place(url: str, place: str) -> None:
+    assert place_of(url) == place
 
 
 async def test_a_missing_database(url: str) -> None:
@@ -77,6 +94,10 @@ async def test_a_url_that_is_none() -> None:
     with pytest.raises(ConfigurationError):
         async with open_store("postgresql://host:port/media"):
             pass
+    with pytest.raises(ConfigurationError, match="%2F") as caught:
+        async with open_store("postgresql://me:hun/ter2@host/media"):
+            pass
+    assert "hun" not in str(caught.value)
 
 
 async def test_tables_of_a_newer_version(url: str) -> None:

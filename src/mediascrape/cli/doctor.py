@@ -30,6 +30,7 @@ from mediascrape.cli.running import run
 from mediascrape.cli.terminal import bytes_text, safe
 from mediascrape.errors import MediascrapeError
 from mediascrape.settings import Settings
+from mediascrape.variables import unknown_variables
 
 Check = Callable[[Settings], AsyncIterator[Finding]]
 
@@ -73,6 +74,15 @@ async def check_versions(_: Settings) -> AsyncIterator[Finding]:
     version = metadata.version("mediascrape")
     python = f"{platform.python_implementation()} {platform.python_version()}"
     yield Finding("version", "ok", f"mediascrape {version}, {python} with {loop}")
+
+
+async def check_settings(_: Settings) -> AsyncIterator[Finding]:
+    unknown = unknown_variables()
+    for name, meant in unknown.items():
+        advice = f"did you mean {meant}?" if meant else "docs/settings.md lists those there are"
+        yield Finding("settings", "warning", f"{name} is no setting and changes nothing", advice)
+    if not unknown:
+        yield Finding("settings", "ok", "no variable that is unknown")
 
 
 async def check_data_dir(settings: Settings) -> AsyncIterator[Finding]:
@@ -176,6 +186,7 @@ async def check_names(_: Settings) -> AsyncIterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     check_versions,
+    check_settings,
     check_data_dir,
     check_files,
     check_memory,

@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 
 import click
 
-from mediascrape.settings import Settings, describe_settings
+from mediascrape.cli.terminal import safe
+from mediascrape.settings import Settings
+from mediascrape.variables import describe_settings, unknown_variables
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,6 +61,13 @@ SCRAPING = (
 )  # fmt: skip
 
 
+def _warn_of_unknown_variables() -> None:
+    """A misspelt variable would else change nothing, and nobody would see why."""
+    for name, meant in unknown_variables().items():
+        hint = f"; did you mean {meant}?" if meant else "; see docs/settings.md"
+        click.echo(f"mediascrape: warning: {safe(name)} is no setting{hint}", err=True)
+
+
 def with_settings(*groups: Sequence[str]) -> Callable[[F], F]:
     """Give a command the flags of these settings and call it with `settings=` instead of them."""
     names = [name for group in groups for name in group]
@@ -67,6 +76,7 @@ def with_settings(*groups: Sequence[str]) -> Callable[[F], F]:
         def call(**arguments: Any) -> Any:
             given = {name: arguments.pop(name) for name in names}
             overrides = {name: value for name, value in given.items() if value is not None and value != ()}
+            _warn_of_unknown_variables()
             return function(settings=Settings.load(**overrides), **arguments)
 
         call.__name__, call.__doc__ = function.__name__, function.__doc__

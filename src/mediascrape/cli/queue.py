@@ -17,7 +17,7 @@ from mediascrape.settings import Settings
 
 if TYPE_CHECKING:
     from mediascrape.queue.events import QueueEvent
-    from mediascrape.queue.queue import Limits, Queue
+    from mediascrape.queue.queue import Limits, Queue, State
 
 T = TypeVar("T")
 
@@ -47,13 +47,19 @@ def queue_group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @with_settings(QUEUE)
 def counts(settings: Settings, as_json: bool) -> None:
-    """Count the jobs in each state."""
-    found = on_queue(settings, lambda queue: queue.counts())
+    """Count the jobs in each state, and say whether the queue is paused."""
+    found, paused = on_queue(settings, _count_jobs)
     if as_json:
-        click.echo(json.dumps(found))
-    else:
-        for state, count in found.items():
-            click.echo(f"{state:<17}{count:>9}")
+        click.echo(json.dumps({**found, "paused": paused}))
+        return
+    for state, count in found.items():
+        click.echo(f"{state:<17}{count:>9}")
+    if paused:
+        click.echo("paused: no job is started until `mediascrape queue resume`")
+
+
+async def _count_jobs(queue: Queue) -> tuple[dict[State, int], bool]:
+    return await queue.counts(), await queue.is_paused()
 
 
 @queue_group.command("pause")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -73,8 +74,7 @@ def parse_latency(text: str, rng: random.Random) -> Callable[[], float]:
     Raises ValueError for anything else.
     """
     name, *numbers = text.split(":") if ":" in text else ["fixed", text]
-    values = [float(number) for number in numbers]
-    match name, values:
+    match name, [_number(number) for number in numbers]:
         case "fixed", [seconds] if seconds >= 0:
             return lambda: seconds
         case "uniform", [low, high] if 0 <= low <= high:
@@ -89,9 +89,18 @@ def parse_fault(text: str) -> tuple[str, float]:
     kind, _, share = text.partition("=")
     if kind not in FAULTS:
         raise ValueError(f"not a fault: {kind!r} (one of {', '.join(FAULTS)})")
-    if not 0 <= float(share) <= 1:
-        raise ValueError(f"the share of a fault is between 0 and 1, not {share}")
+    if not 0 <= _number(share) <= 1:
+        raise ValueError(f"the share of a fault is a number between 0 and 1, not {share!r}")
     return kind, float(share)
+
+
+def _number(text: str) -> float:
+    """NaN, which no range holds, for what is no finite number."""
+    try:
+        number = float(text)
+    except ValueError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
 
 
 def check_latency(text: str) -> str:

@@ -17,7 +17,8 @@ from typing import Any, Final
 from pydantic import SecretStr
 
 from mediascrape.errors import ServiceUnavailableError
-from mediascrape.settings import Settings, describe_settings
+from mediascrape.settings import Settings
+from mediascrape.variables import describe_settings
 
 _START_TIMEOUT_S: Final = 60
 _HOST: Final = "127.0.0.1"

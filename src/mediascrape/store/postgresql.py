@@ -11,6 +11,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
@@ -67,8 +68,9 @@ _UNAVAILABLE = (
 class PostgreSQLBackend:
     """A pool of connections; made by `open`."""
 
-    def __init__(self, pool: asyncpg.Pool, options: StoreOptions) -> None:
+    def __init__(self, pool: asyncpg.Pool, place: str, options: StoreOptions) -> None:
         self._pool = pool
+        self._place = place
         self._known = Known(options.known_media)
         self._shard = random.randrange(_SHARDS)  # noqa: S311 (spreads writers)
 
@@ -87,16 +89,21 @@ class PostgreSQLBackend:
                 "jit": "off",  # compiling takes longer than any query of ours
             },
         )
-        backend = cls(pool, options)
+        backend = cls(pool, place_of(url), options)
         try:
             await pool
             await backend._on(backend._migrate)
         except BaseException as error:
             await backend.close()
-            if isinstance(error, asyncpg.ClientConfigurationError | ValueError):
+            if isinstance(error, asyncpg.ClientConfigurationError):
                 raise ConfigurationError(f"the URL of the database is not right: {error}") from error
+            if isinstance(error, ValueError):  # its text may hold a part of the password
+                raise ConfigurationError(
+                    "the URL of the database is not right: its port is no number (in a password, "
+                    "@ is written %40, / %2F and : %3A)"
+                ) from None
             if isinstance(error, _UNAVAILABLE):
-                raise StoreUnavailableError(_told(error)) from error
+                raise backend._unavailable(error) from error
             raise
         return backend
 
@@ -202,12 +209,17 @@ class PostgreSQLBackend:
                 await asyncio.sleep(random.uniform(0, _CONFLICT_PAUSE_S))  # noqa: S311
             except _LOST as error:
                 if lost or not tries_left:
-                    raise StoreUnavailableError(_told(error)) from error
+                    raise self._unavailable(error) from error
                 lost = True
                 await self._pool.expire_connections()  # the others will be dead as well
             except _UNAVAILABLE as error:
-                raise StoreUnavailableError(_told(error)) from error
+                raise self._unavailable(error) from error
         raise AssertionError
+
+    def _unavailable(self, error: BaseException) -> StoreUnavailableError:
+        """One line about a failure."""
+        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        return StoreUnavailableError(f"PostgreSQL at {self._place}: {told}")
 
     async def _migrate(self, db: asyncpg.Connection) -> None:
         steps = migrations("postgresql")
@@ -234,6 +246,15 @@ class PostgreSQLBackend:
         return int(await db.fetchval("SELECT max(version) FROM mediascrape_version") or 0)
 
 
-def _told(error: BaseException) -> str:
-    """One line about a failure: never the URL, which holds the password."""
-    return f"PostgreSQL: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+def place_of(url: str) -> str:
+    """`HOST:PORT/DATABASE` of a database's URL, as it may be shown: no user, no password, no other options."""
+    parts = urlsplit(url)
+    hosts = parts.netloc.rpartition("@")[2]
+    if "@" not in parts.netloc and "@" in url:  # a password with a / in it: what looks like the host is not
+        return "the host of DATABASE_URL"
+    options = parse_qs(parts.query)
+    hosts = hosts or ",".join(options.get("host", ())) or "the default host"
+    database = unquote(parts.path.removeprefix("/")) or "".join(
+        options.get("dbname", options.get("database", ()))
+    )
+    return f"{hosts}/{database}" if database else hosts

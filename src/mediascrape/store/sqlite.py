@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
-from mediascrape.errors import StoreUnavailableError
+from mediascrape.errors import ConfigurationError, StoreUnavailableError
 
 from .backend import DatabaseInfo, Row, Words
 from .items import Known
@@ -158,7 +158,7 @@ class SQLiteBackend:
 
     def _connect(self) -> apsw.Connection:
         options = self._options
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._make_directory()
         connection = apsw.Connection(str(self._path))
         connection.set_busy_timeout(round(options.busy_timeout * 1000))
         _switch_to_wal(connection, options.busy_timeout)
@@ -168,6 +168,16 @@ class SQLiteBackend:
         connection.pragma("wal_autocheckpoint", _WAL_PAGES)
         connection.pragma("journal_size_limit", 64 * 2**20)
         return connection
+
+    def _make_directory(self) -> None:
+        directory = self._path.parent
+        try:
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise ConfigurationError(
+                f"cannot keep the database in {directory}: a file stands in its place; "
+                "set MEDIASCRAPE_DATA_DIR (or --data-dir) to a directory"
+            ) from error
 
     def _migrate(self) -> None:
         db = self._connection()
