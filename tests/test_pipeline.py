@@ -146,6 +146,36 @@ async def test_it_may_be_told_not_to_ask_for_changes_only(
     assert asked == [None, None]
 
 
+# --- what a job's log tells ----------------------------------------------------------------------------
+
+
+async def test_the_log_tells_of_redirects_holds_failures_and_what_was_found(
+    make_settings: MakeSettings, near: HostileOrigin
+) -> None:
+    @near.on("/moved")
+    async def answer_moved(request: Request) -> None:
+        await request.answer("301 Moved Permanently", location="/page")
+
+    @near.on("/page")
+    async def answer_busy_once(request: Request) -> None:
+        if paths(near).count("/page") == 1:
+            await request.answer("503 Service Unavailable", retry_after="1")
+        else:
+            await request.answer(body=PAGE)
+
+    async with Mediascrape(make_settings(keep_completed_count=10)) as service:
+        await outcomes(service, near.url("/moved"))
+        async with asyncio.timeout(10):
+            while not (jobs := await service.queue.list_jobs(("completed",))):
+                await asyncio.sleep(0.02)
+        rows = [row.partition(" ")[2] for row in await service.queue.get_logs(jobs[0].id)]
+    moved = f"redirected to {near.url('/page')}"
+    assert rows[0] == rows[-2] == moved
+    assert rows[1].startswith("attempt 1 of 2 failed: rate_limited: ")
+    assert rows[1].endswith("; next in 1.0 s, as the host asked")
+    assert rows[-1] == "2 media found, 2 new"
+
+
 # --- redirects to another host ------------------------------------------------------------------------
 
 

@@ -33,6 +33,15 @@ from mediascrape.scrape.verdict import Wanted
 
 #: Milliseconds that a job waits, no attempt used, when the gate cannot be reached.
 GATE_AWAY_MS = 1000
+_GATE_AWAY = "the queue did not answer when the host's turn was asked for"
+#: `Wait.why`, as a job's log tells it.
+_WHY = {
+    "slots": "serves as many requests as it may at once",
+    "gap": "is asked again only after its delay",
+    "refused": "asked for a pause (429 or Retry-After)",
+    "resting": "rests after failing too often",
+    "probing": "is tried by one job after its rest",
+}
 
 
 class HostAdmission:
@@ -66,7 +75,7 @@ class HostAdmission:
         try:
             answer = await self._gate.acquire(origin, GroupLimits(limits.concurrent, limits.gap_ms))
         except QueueUnavailableError:
-            raise Postpone(GATE_AWAY_MS) from None
+            raise Postpone(GATE_AWAY_MS, _GATE_AWAY) from None
         if isinstance(answer, Granted):
             return answer
         raise self._refusal(origin, answer)
@@ -85,9 +94,9 @@ class HostAdmission:
             try:
                 found = await self._robots.rules(origin, share_of_slots(self._policy, self._in_flight()))
             except QueueUnavailableError:  # where workers share what hosts said
-                raise Postpone(GATE_AWAY_MS) from None
+                raise Postpone(GATE_AWAY_MS, _GATE_AWAY) from None
             if isinstance(found, RobotsPending):
-                raise Postpone(found.delay_ms)
+                raise Postpone(found.delay_ms, f"{origin}/robots.txt is still being fetched")
             rules = found
         if not rules.allows(url):
             raise RobotsDisallowedError(f"{origin}/robots.txt disallows this page")
@@ -96,7 +105,7 @@ class HostAdmission:
     def _refusal(self, origin: str, wait: Wait) -> Exception:
         if gives_up(self._policy, wait.rests):
             return HostUnavailableError(f"{origin} kept failing through {wait.rests} rests")
-        return Postpone(wait.delay_ms)
+        return Postpone(wait.delay_ms, f"{origin} {_WHY.get(wait.why, wait.why)}")
 
 
 class Turn:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from mediascrape.errors import JobDataError, MediascrapeError, ServiceUnavailableError
@@ -122,21 +123,24 @@ class Pipeline:
         """Scrape the job's page; the result goes into BullMQ's `completed` event."""
         try:
             with self._observer.attempt(job.id, {"messaging.message.attempt": job.attempts_made + 1}):
-                return await self._scrape(job, context.clock)
+                return await self._scrape(job, context)
         except ServiceUnavailableError as error:
             # Our own services are away: no fault of the page, so no attempt of its job is used.
             log.warning("job %s waits: %s", job.id, error)
-            raise Postpone(SERVICE_AWAY_MS) from error
+            raise Postpone(SERVICE_AWAY_MS, error.reason) from error
 
-    async def _scrape(self, job: Job, clock: AttemptClock) -> dict[str, Any]:
+    async def _scrape(self, job: Job, context: JobContext) -> dict[str, Any]:
         started = self._clock()
-        observer = self._observer
+        observer, clock = self._observer, context.clock
         task = read_task(job.name, job.data, max_url_length=self._max_url_length)
         known = await self._known(task, clock)
         async with (
             observer.entering("admit", self._admission.turn(task.url, clock)) as turn,
             observer.entering(
-                "fetch", self._fetcher.fetch(task.url, validators=known, on_hop=turn.move, clock=clock)
+                "fetch",
+                self._fetcher.fetch(
+                    task.url, validators=known, on_hop=partial(_move, turn, context), clock=clock
+                ),
             ) as response,
         ):
             unchanged = response.not_modified
@@ -146,6 +150,8 @@ class Pipeline:
         items = document.items if document else None
         with observer.step("save"), clock.paused():
             saved = await self._store.save(self._record(job, task, started, page=page, items=items))
+        same = "has not changed: " if unchanged else ""
+        context.note(f"{same}{saved.found} media found, {saved.new} new")
         result = {"found": saved.found, "new": saved.new}
         return {**result, "unchanged": True} if unchanged else result
 
@@ -191,6 +197,11 @@ class Pipeline:
             page=page,
             items=items,
         )
+
+
+async def _move(turn: HostTurn, context: JobContext, url: str) -> None:
+    context.note(f"redirected to {without_credentials(url)}")
+    await turn.move(url)
 
 
 def outcome_of(error: BaseException) -> str:

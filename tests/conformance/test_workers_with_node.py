@@ -33,6 +33,20 @@ async def finished(queue: Queue, count: int) -> dict[State, int]:
 # --- they add, we process ---------------------------------------------------------------------
 
 
+async def test_node_reads_what_our_worker_logs_of_its_attempts(
+    node: NodePeer, queue: Queue, redis: Redis
+) -> None:
+    opts = {"attempts": 4, "keepLogs": 2}
+    added = await node.call("add", name="x", data={"todo": "fail"}, opts=opts)
+    async with our_worker(redis, QUEUE):
+        await finished(queue, 1)
+    theirs = await node.call("getJob", id=added["id"])
+    assert [row.partition(" ")[2] for row in theirs["logs"]] == [
+        "attempt 3 of 4 failed: RuntimeError: told to fail 2; next in 0.0 s",
+        "attempt 4 of 4 failed: RuntimeError: told to fail 3; it was the last",
+    ]
+
+
 async def test_we_process_what_node_adds(node: NodePeer, queue: Queue, redis: Redis) -> None:
     jobs = [{"name": "x", "data": {"n": n, "progress": n, "log": f"row {n}"}} for n in range(50)]
     ids = await node.call("addBulk", jobs=jobs)

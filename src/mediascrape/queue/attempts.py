@@ -55,7 +55,7 @@ class Attempts:
     def __init__(
         self,
         processor: Processor,
-        make_context: Callable[[Job, AttemptClock], JobContext],
+        make_context: Callable[[Slot, Job], JobContext],
         on_end: Callable[[Slot], None],
         counters: WorkerCounters,
         *,
@@ -153,7 +153,7 @@ class Attempts:
 
     async def _attempt(self, slot: Slot, job: Job, generation: int) -> None:
         try:
-            value = await self._processor(job, self._make_context(job, slot.clock))
+            value = await self._processor(job, self._make_context(slot, job))
             verdict = outcome.judge_result(job, value, random.random)
         except BaseException as error:  # noqa: BLE001  whatever a job does, it hurts only itself
             verdict = self._judge(slot, job, error) if slot.generation == generation else Lost()

@@ -38,8 +38,8 @@ SCRIPTS = (
     "removeJob-2", "removeJobScheduler-3", "reprocessJob-9", "retryJob-11", "updateJobScheduler-12",
     "updateProgress-3",
 )  # fmt: skip
-#: Those of them that are called for many jobs at once, with the positions of the KEYS that differ
-#: from job to job.
+#: Those of them that are called for many jobs at once, with the position of the job's own key, which
+#: differs from job to job, where it is among the KEYS. These also take rows for the job's log.
 BATCHED: Mapping[str, tuple[int, ...]] = {
     "addDelayedJob-6": (),
     "addPrioritizedJob-9": (),
@@ -47,6 +47,7 @@ BATCHED: Mapping[str, tuple[int, ...]] = {
     "moveToActive-11": (),
     "moveToDelayed-11": (5,),
     "moveToFinished-14": (12,),
+    "retryJob-11": (4,),
 }
 #: Jobs in one call. More save little, and a call holds up the server's other clients (64: 4 ms).
 BATCH = 64
@@ -122,13 +123,23 @@ _MANY = """local rcall = redis.call
 local function once(KEYS, ARGV)
 {body}
 end
+local function add_log(job, packed)
+  local rows = cmsgpack.unpack(packed)
+  local keep = table.remove(rows, 1)
+  if rcall("EXISTS", job) == 1 then
+    rcall("RPUSH", job .. ":logs", unpack(rows))
+    if keep > 0 then
+      rcall("LTRIM", job .. ":logs", -keep, -1)
+    end
+  end
+end
 local width, keys, replies, n = tonumber(ARGV[1]), {{unpack(KEYS)}}, {{}}, 0
 for first = 2, #ARGV, width do
-{own_keys}  local ok, reply = pcall(once, keys, {{unpack(ARGV, first + {own_count}, first + width - 1)}})
+{own_key}  local ok, reply = pcall(once, keys, {{unpack(ARGV, first + {own_count}, first + width - 1)}})
   if not ok and type(reply) == "string" then
     reply = {{err = reply}}
   end
-  n = n + 1
+{log}  n = n + 1
   replies[n] = reply or false
 end
 return replies
@@ -140,24 +151,34 @@ def split_functions(source: str) -> tuple[list[str], str]:
     return _FUNCTION.findall(source), _FUNCTION.sub("", source)
 
 
-def run_many(source: str, own_keys: Sequence[int]) -> str:
+_OWN_KEY = "  keys[{key}] = ARGV[first]\n"
+#: As BullMQ's addLog would, once the script has done its work; a log that is no list stays as it is.
+_LOG = """  if ok and ARGV[first + width - 1] ~= "" and (type(reply) ~= "number" or reply >= 0) then
+    pcall(add_log, keys[{key}], ARGV[first + width - 1])
+  end
+"""
+
+
+def run_many(source: str, own_key: Sequence[int]) -> str:
     """A script that runs `source` once for each job.
 
-    KEYS are those of `source`; those at the positions `own_keys` stand for nothing. ARGV is the
-    number of values per job, then per job its own keys and the ARGV of `source`. The reply is the
-    list of replies. One that raises ends with its error in its place and hinders no other.
+    KEYS are those of `source`; the one at the position `own_key`, if any, stands for nothing. ARGV is
+    the number of values per job, then per job its own key, the ARGV of `source` and, where it has a key
+    of its own, rows for its log: "" or a MessagePack list of how many to keep (0: all) and the rows. The
+    reply is the list of replies. One that raises ends with its error in its place and hinders no other.
     """
     functions, body = split_functions(source)
     return _MANY.format(
         functions="".join(functions),
         body=body,
-        own_keys="".join(f"  keys[{key}] = ARGV[first + {n}]\n" for n, key in enumerate(own_keys)),
-        own_count=len(own_keys),
+        own_key="".join(_OWN_KEY.format(key=key) for key in own_key),
+        own_count=len(own_key),
+        log="".join(_LOG.format(key=key) for key in own_key),
     )
 
 
 class Batch:
-    """One of `BATCHED` bound to a queue's keys. `width`: values per job, its own keys included."""
+    """One of `BATCHED` bound to a queue's keys. `width`: values per job, its own key and log included."""
 
     __slots__ = ("_head", "keys", "script")
 

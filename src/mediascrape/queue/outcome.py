@@ -19,11 +19,13 @@ _MAX_STACKS = 10
 
 
 class Postpone(Exception):  # noqa: N818  an instruction to the worker, not an error
-    """Raised by a processor: run the job again in `delay_ms`, with no attempt used."""
+    """Raised by a processor: run the job again in `delay_ms`, with no attempt used. `why` is for the
+    job's log."""
 
-    def __init__(self, delay_ms: int) -> None:
+    def __init__(self, delay_ms: int, why: str = "") -> None:
         super().__init__(f"postponed by {delay_ms} ms")
         self.delay_ms = max(int(delay_ms), 0)
+        self.why = why
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +47,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Another attempt after `delay_ms` (0: at once)."""
+    """Another attempt after `delay_ms` (0: at once). `asked`: it is as long as the host wanted."""
 
     reason: str
     error: BaseException
     delay_ms: int
     packed_fields: bytes
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Postponed:
     """Back to the delayed set, no attempt used."""
 
     delay_ms: int
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ def judge_error(job: Job, error: BaseException, random: Callable[[], float]) -> 
     `retry_after` (seconds), where an error has it, is waited for if it is longer than the backoff.
     """
     if isinstance(error, Postpone):
-        return Postponed(error.delay_ms)
+        return Postponed(error.delay_ms, error.why)
     reason = reason_of(error)
     fields = pack(["failedReason", reason, "stacktrace", encode_json(_stacks(job, error, reason))])
     retryable = error.retryable if isinstance(error, MediascrapeError) else True
@@ -98,9 +102,8 @@ def judge_error(job: Job, error: BaseException, random: Callable[[], float]) -> 
         return Failed(reason, error, fields)
     delay = backoff_delay(job.opts.backoff, job.attempts_made + 1, random)
     retry_after = getattr(error, "retry_after", None)
-    if isinstance(retry_after, int | float) and retry_after > 0:
-        delay = max(delay, int(retry_after * 1000))
-    return Retry(reason, error, min(delay, MAX_DELAY_MS), fields)
+    asked_ms = int(retry_after * 1000) if isinstance(retry_after, int | float) else 0
+    return Retry(reason, error, min(max(delay, asked_ms), MAX_DELAY_MS), fields, asked_ms > delay)
 
 
 def fail_unrun(job: Job, error: MediascrapeError) -> Failed:
@@ -113,12 +116,12 @@ def fail_unrun(job: Job, error: MediascrapeError) -> Failed:
 def reason_of(error: BaseException) -> str:
     """One line for `failedReason`."""
     if isinstance(error, MediascrapeError):
-        return _clean(error.reason)
-    return _clean(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+        return wire_text(error.reason)
+    return wire_text(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
 
 
-def _clean(text: str) -> str:
-    """Lone surrogates have no UTF-8 form and would be refused by the wire."""
+def wire_text(text: str) -> str:
+    """Without lone surrogates, which have no UTF-8 form and would be refused by the wire."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -127,7 +130,7 @@ def _stacks(job: Job, error: BaseException, reason: str) -> list[str]:
     if isinstance(error, MediascrapeError):
         stack = reason
     else:
-        stack = _clean("".join(traceback.format_exception(error))[-_MAX_STACK:])
+        stack = wire_text("".join(traceback.format_exception(error))[-_MAX_STACK:])
     limit = job.opts.stack_trace_limit
     keep = _MAX_STACKS if limit is None else min(max(limit, 0), _MAX_STACKS)
     return [*job.stacktrace, stack][-keep:] if keep else []

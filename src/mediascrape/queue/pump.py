@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from mediascrape.errors import JobStateError
 from mediascrape.queue.attempts import Attempts
 from mediascrape.queue.job import Job
+from mediascrape.queue.job_log import packed_rows
 from mediascrape.queue.link import Link, LinkLostError
 from mediascrape.queue.lua import Call
 from mediascrape.queue.outcome import Completed, Failed, HandedBack, Lost, Postponed, Retry, judge_error
@@ -172,38 +173,38 @@ class Pump:
         job, verdict = slot.job, slot.verdict
         assert job is not None
         slot.fetching = fetch_next
-        match verdict:
-            case Completed():
-                finish = Finish(
-                    slot.token, verdict.value,
-                    job.opts.remove_on_complete or self._options.remove_on_complete,
-                    job.opts.attempts, metrics_size=self._options.metrics_points,
-                )  # fmt: skip
-            case Failed():
-                finish = Finish(
-                    slot.token, verdict.reason, job.opts.remove_on_fail or self._options.remove_on_fail,
-                    job.opts.attempts, failed=True, metrics_size=self._options.metrics_points,
-                    packed_fields=verdict.packed_fields,
-                )  # fmt: skip
-            case Retry(delay_ms=delay) if delay > 0:
-                again = Delay(slot.token, delay, packed_fields=verdict.packed_fields)
+        if isinstance(verdict, Completed | Failed):
+            finish = self._finish(slot, job, verdict, now)
+            return self._scripts.move_to_finished(
+                job.id, finish, now, fetch_next=fetch_next, claim=self._claim
+            )
+        if isinstance(verdict, Retry | Postponed):
+            skip = isinstance(verdict, Postponed)
+            fields = b"" if isinstance(verdict, Postponed) else verdict.packed_fields
+            rows = packed_rows(job, verdict, slot.notes, now)
+            again = Delay(slot.token, verdict.delay_ms, skip, fields, rows)
+            if skip or verdict.delay_ms > 0:
                 return self._scripts.move_to_delayed(
                     job.id, again, now, fetch_next=fetch_next, claim=self._claim
                 )
-            case Postponed():
-                again = Delay(slot.token, verdict.delay_ms, skip_attempt=True)
-                return self._scripts.move_to_delayed(
-                    job.id, again, now, fetch_next=fetch_next, claim=self._claim
-                )
-            case Retry():
-                slot.fetching = False
-                return self._scripts.retry_job(
-                    job.id, slot.token, now, lifo=job.opts.lifo, packed_fields=verdict.packed_fields
-                )
-            case _:
-                slot.fetching = False
-                return self._scripts.hand_back(job.id, slot.token)
-        return self._scripts.move_to_finished(job.id, finish, now, fetch_next=fetch_next, claim=self._claim)
+            slot.fetching = False
+            return self._scripts.retry_job(job.id, again, now, lifo=job.opts.lifo)
+        slot.fetching = False
+        return self._scripts.hand_back(job.id, slot.token)
+
+    def _finish(self, slot: Slot, job: Job, verdict: Completed | Failed, now: int) -> Finish:
+        options, failed = self._options, isinstance(verdict, Failed)
+        if isinstance(verdict, Failed):
+            value, fields = verdict.reason, verdict.packed_fields
+            retention = job.opts.remove_on_fail or options.remove_on_fail
+        else:
+            value, fields = verdict.value, b""
+            retention = job.opts.remove_on_complete or options.remove_on_complete
+        kept = retention.count != 0
+        rows = packed_rows(job, verdict, slot.notes, now) if kept else b""
+        return Finish(
+            slot.token, value, retention, job.opts.attempts, failed, options.metrics_points, fields, rows
+        )
 
     # --- one round trip -----------------------------------------------------------------------
 

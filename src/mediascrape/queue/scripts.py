@@ -63,13 +63,18 @@ class QueueScripts:
         self._delay = Batch(
             "moveToDelayed-11",
             (k.marker, k.active, k.prioritized, k.delayed, k.base, k.events, k.meta, k.stalled, k.wait,
-             k.limiter, k.pc), 10,
+             k.limiter, k.pc), 11,
+        )  # fmt: skip
+        self._retry = Batch(
+            "retryJob-11",
+            (k.active, k.wait, k.paused, k.base, k.meta, k.events, k.delayed, k.prioritized, k.pc, k.marker,
+             k.stalled), 8,
         )  # fmt: skip
         self._finish = tuple(
             Batch(
                 "moveToFinished-14",
                 (k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
-                 k.pc, target, k.base, k.metrics(outcome), k.marker), 10,
+                 k.pc, target, k.base, k.metrics(outcome), k.marker), 11,
             )
             for target, outcome in ((k.completed, "completed"), (k.failed, "failed"))
         )  # fmt: skip
@@ -131,6 +136,7 @@ class QueueScripts:
         return Call(self._finish[finish.failed], (
             base + job_id, job_id, now, value_field, finish.value, outcome, "1" if fetch_next else "", base,
             options.bytes_with(_PACKED_TOKEN + pack(finish.token), 1), finish.packed_fields,
+            finish.packed_log,
         ))  # fmt: skip
 
     def move_to_delayed(
@@ -140,21 +146,16 @@ class QueueScripts:
         return Call(self._delay, (
             base + job_id, base, now, job_id, delay.token, delay.delay_ms,
             "1" if delay.skip_attempt else "0", delay.packed_fields, "1" if fetch_next else "0",
-            self.claim_options(delay.token, claim) if fetch_next else "",
+            self.claim_options(delay.token, claim) if fetch_next else "", delay.packed_log,
         ))  # fmt: skip
 
-    def retry_job(
-        self, job_id: str, token: str, now: int, *, lifo: bool, packed_fields: bytes = b""
-    ) -> bytes:
-        """Back to wait at once, one attempt used."""
-        k = self.keys
-        keys = (
-            k.active, k.wait, k.paused, k.job(job_id), k.meta, k.events, k.delayed, k.prioritized, k.pc,
-            k.marker, k.stalled,
-        )  # fmt: skip
-        return self._call(
-            "retryJob", keys, k.base, now, "RPUSH" if lifo else "LPUSH", job_id, token, packed_fields
-        )
+    def retry_job(self, job_id: str, delay: Delay, now: int, *, lifo: bool) -> Call:
+        """Back to wait at once, one attempt used; the delay's length does not matter."""
+        base = self.keys.base
+        return Call(self._retry, (
+            base + job_id, base, now, "RPUSH" if lifo else "LPUSH", job_id, delay.token,
+            delay.packed_fields, delay.packed_log,
+        ))  # fmt: skip
 
     def hand_back(self, job_id: str, token: str) -> bytes:
         """Back to the head of wait, no attempt used."""
@@ -317,7 +318,8 @@ _BACKFILL = 5
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of a job. `value` is JSON when completed, the plain reason when failed."""
+    """The end of a job. `value` is JSON when completed, the plain reason when failed. packed_log: rows for
+    its log (job_log.py)."""
 
     token: str
     value: str
@@ -326,6 +328,7 @@ class Finish:
     failed: bool = False
     metrics_size: int | None = None
     packed_fields: bytes = b""
+    packed_log: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,3 +339,4 @@ class Delay:
     delay_ms: int
     skip_attempt: bool = False
     packed_fields: bytes = b""
+    packed_log: bytes = b""

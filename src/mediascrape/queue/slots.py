@@ -9,10 +9,11 @@ from typing import Any, Final, Protocol
 
 from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job, Retention
+from mediascrape.queue.job_log import Note
 from mediascrape.queue.link import Link
 from mediascrape.queue.outcome import Verdict
 from mediascrape.queue.scripts import QueueScripts
-from mediascrape.queue.wire import encode_json
+from mediascrape.queue.wire import encode_json, now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ class Slot:
     finishing another is locked with the other's token."""
 
     __slots__ = (
-        "claim_options", "clock", "fetching", "generation", "job", "locked_at", "reason", "started_at", "task",
-        "token", "tries", "verdict",
+        "claim_options", "clock", "fetching", "generation", "job", "locked_at", "notes", "reason", "started_at",
+        "task", "token", "tries", "verdict",
     )  # fmt: skip
 
     def __init__(self, token: str, claim_options: bytes) -> None:
@@ -109,6 +110,8 @@ class Slot:
         self.locked_at = 0.0
         self.started_at = 0.0
         self.clock = _NO_CLOCK
+        #: For the job's log.
+        self.notes: list[Note] = []
         self.generation += 1
 
 
@@ -124,16 +127,22 @@ class JobContext:
     """What a processor may do for its job while it runs. clock: to be stopped while it waits for others
     of this process."""
 
-    __slots__ = ("_link", "_scripts", "clock", "job")
+    __slots__ = ("_link", "_notes", "_scripts", "clock", "job")
 
-    def __init__(self, job: Job, clock: AttemptClock, link: Link, scripts: QueueScripts) -> None:
+    def __init__(self, slot: Slot, job: Job, link: Link, scripts: QueueScripts) -> None:
         self.job = job
-        self.clock = clock
+        self.clock = slot.clock
+        self._notes = slot.notes
         self._link = link
         self._scripts = scripts
 
+    def note(self, text: str) -> None:
+        """For the job's log, written when the attempt is reported: it costs no round trip, and nothing
+        at all for a job that completes and leaves the queue."""
+        self._notes.append((now_ms(), text))
+
     async def log(self, row: str) -> None:
-        """Append to the job's log (`keepLogs` of the job is honoured)."""
+        """Append to the job's log at once (`keepLogs` of the job is honoured)."""
         await self._link.call(self._scripts.add_log(self.job.id, row, self.job.opts.keep_logs))
 
     async def update_progress(self, progress: float | Mapping[str, Any]) -> None:

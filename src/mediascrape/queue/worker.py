@@ -17,7 +17,6 @@ from redis.exceptions import RedisError
 
 from mediascrape.queue.attempts import Attempts, FailureRecorder, Processor, cancelled_by_request
 from mediascrape.queue.cancelling import cancel_and_wait
-from mediascrape.queue.clock import AttemptClock
 from mediascrape.queue.job import Job
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.link import Link, LinkLostError
@@ -31,6 +30,7 @@ from mediascrape.queue.slots import (
     JobContext,
     LockLostError,
     Observer,
+    Slot,
     WorkerCounters,
     WorkerOptions,
 )
@@ -91,8 +91,8 @@ class Worker:
         self._closed = asyncio.Event()
         self._death: BaseException | None = None
 
-    def _context(self, job: Job, clock: AttemptClock) -> JobContext:
-        return JobContext(job, clock, self._side_link, self._scripts)
+    def _context(self, slot: Slot, job: Job) -> JobContext:
+        return JobContext(slot, job, self._side_link, self._scripts)
 
     @property
     def concurrency(self) -> int:
