@@ -104,11 +104,24 @@ def test_data_urls_are_counted_not_kept() -> None:
         ("\ufeff<title>Grüße</title>".encode("utf-16le"), "text/html; charset=utf-8", "Grüße"),
         ("<meta charset=hex><title>Grüße</title>".encode(), None, "Grüße"),
         (b"<meta charset='rot13'><title>plain</title>", None, "plain"),
+        (b'<meta name="og:image" content="\x00&amp;amp;"><title>plain</title>', None, "plain"),
         (b"<title>&#" + b"9" * 5000 + b";</title>", None, "\N{REPLACEMENT CHARACTER}"),
     ],
 )
 def test_encodings_as_browsers_read_them(body: bytes, content_type: str | None, title: str) -> None:
     assert extract(body, base_url=BASE, content_type=content_type).title == title
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<meta property='og:image' content='/日本é.jpg?a=1&amp;amp;b=2'>",
+        """<script type=application/ld+json>{"@type":"ImageObject","contentUrl":"/日本é.jpg?a=1&amp;b=2"}</script>""",
+        "<meta property='og:image' content='/日本é.jpg?a=1&amp;amp;b=&#x32;'>",
+    ],
+)
+def test_a_reference_escaped_twice_keeps_its_letters(html: str) -> None:
+    assert set(found(html)) == {"https://example.org/%E6%97%A5%E6%9C%AC%C3%A9.jpg?a=1&b=2"}
 
 
 def test_a_known_player_has_a_provider_an_id_and_a_thumbnail() -> None:

@@ -12,7 +12,7 @@ import orjson
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.microdata import TYPES
 from mediascrape.scrape.extract.page import Page, pixels
-from mediascrape.scrape.extract.text import plain
+from mediascrape.scrape.extract.text import dereferenced
 
 #: Properties whose value (a text, a node, or a list of these) is media.
 PROPERTIES: dict[str, Kind] = {
@@ -113,9 +113,8 @@ def _kind_of_node(node: dict[str, Any]) -> Kind | None:
 def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, Any]) -> None:
     if not ref or "{{" in ref or len(ref) > 8192:
         return
-    ref = (
-        plain(ref.encode("latin-1", "ignore").decode("latin-1")) if "&amp;" in ref and ref.isascii() else ref
-    )
+    if "&amp;" in ref:
+        ref = dereferenced(ref)
     via = "jsonld." + name
     item = page.add_media(ref, kind, via) if kind != "image" else page.add(ref, kind, via)
     if item is not None and kind == "image" and name in ("url", "contentUrl"):

@@ -7,7 +7,7 @@ from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime, kind_of_url
 from mediascrape.scrape.extract.microdata import PROPERTIES, kind_of_property
 from mediascrape.scrape.extract.page import Page, flag, mime_type, pixels
-from mediascrape.scrape.extract.text import label, plain
+from mediascrape.scrape.extract.text import dereferenced, label, plain
 
 #: meta property or name -> (via, kind; None: by extension, else embed).
 META: dict[str, tuple[str, Kind | None]] = {
@@ -86,7 +86,7 @@ def _describe(page: Page, via: str, tail: str, content: str) -> bool:
 def _reference(content: str) -> str:
     """A URL in metadata; many systems escape it twice."""
     text = plain(content)
-    return plain(text) if "&amp;" in text else text
+    return dereferenced(text) if "&amp;" in text else text
 
 
 def find_link(page: Page, element: str, attrs: dict[str, str]) -> None:

@@ -22,11 +22,14 @@ def plain(raw: str) -> str:
     """A raw attribute value as text: decoded, character references replaced."""
     if not raw.isascii():
         raw = raw.encode("latin-1").decode("utf-8", "replace")
-    if "&" not in raw:
-        return raw
-    if raw.count("&") == raw.count("&amp;"):
-        return raw.replace("&amp;", "&")
-    return _replace(_referred, raw)
+    return dereferenced(raw) if "&" in raw else raw
+
+
+def dereferenced(text: str) -> str:
+    """Text, already decoded, with its character references replaced as in an attribute."""
+    if text.count("&") == text.count("&amp;"):
+        return text.replace("&amp;", "&")
+    return _replace(_referred, text)
 
 
 def unescaped(text: str) -> str:
