@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,7 +53,9 @@ async def test_a_copy_is_the_same_and_goes_on(
         await store.save(failure("3", batch_id="b"))
         original = await everything(store)
     seen: list[tuple[str, int, int]] = []
-    copied = await copy_store(database, target, on_progress=lambda *progress: seen.append(progress))
+    done = await copy_store(database, target, on_progress=lambda *progress: seen.append(progress))
+    copied = done.rows
+    assert done.before == 0
     assert (copied["pages"], copied["media"], copied["page_media"], copied["scrapes"]) == (2, 10, 11, 3)
     assert ("media", 8, 10) in seen
     async with open_store(target) as store:
@@ -60,11 +65,64 @@ async def test_a_copy_is_the_same_and_goes_on(
 
 
 async def test_only_into_an_empty_database(database: str, target: str, record: Make) -> None:
-    for url in (database, target):
+    for url, page in ((database, "1"), (target, "2")):
         async with open_store(url) as store:
-            await store.save(record("1", "a"))
-    with pytest.raises(ConfigurationError, match="not empty"):
+            await store.save(record(page, "a"))
+    with pytest.raises(ConfigurationError, match="not empty, and its pages"):
         await copy_store(database, target)
+
+
+async def test_a_copy_that_is_used_since_is_left_alone(database: str, target: str, record: Make) -> None:
+    async with open_store(database) as store:
+        await store.save(record("1", "a"))
+    await copy_store(database, target)
+    async with open_store(target) as store:
+        await store.save(record("2", "a"))
+        kept = await everything(store)
+    with pytest.raises(ConfigurationError, match="not a part of this copy"):
+        await copy_store(database, target)
+    async with open_store(target) as store:
+        assert await everything(store) == kept
+
+
+_COPIER = """
+import asyncio, sys
+from mediascrape.store import copying
+copying._CHUNK = 20
+def tell(table, rows, total):
+    print(table, rows, total, flush=True)
+asyncio.run(copying.copy_store(sys.argv[1], sys.argv[2], on_progress=tell))
+"""
+
+
+async def test_a_copy_that_is_killed_goes_on_where_it_was(
+    database: str, target: str, record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed in one table after another; what is there in the end is the same, and nothing came twice."""
+    async with open_store(database) as store:
+        for job in range(60):
+            await store.save(record(str(job), *(f"cat{job}-{n}" for n in range(10)), batch_id=f"b{job}"))
+            await store.save(record(f"{job}x", *(f"{job}.example/{n}" for n in range(2)), batch_id="b"))
+        original = await everything(store)
+    for table in ("pages", "page_media", "tallies"):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", _COPIER, database, target, stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        while True:
+            name, rows, total = (await process.stdout.readline()).decode().split()
+            if name == table and 0 < int(rows) < int(total):
+                break
+        process.kill()
+        await process.communicate()
+        assert process.returncode == -9
+    monkeypatch.setattr(copying, "_CHUNK", 20)
+    last = await copy_store(database, target)
+    assert sum(last.rows.values()) > last.before > 0
+    assert (last.rows["pages"], last.rows["scrapes"], last.rows["media"]) == (120, 120, 720)
+    async with open_store(target) as store:
+        assert await everything(store) == original
+        assert await store.save(record("new", "a", "b")) == Saved(found=2, new=2)
 
 
 async def test_what_is_saved_meanwhile_is_missed_and_said(
@@ -74,10 +132,11 @@ async def test_what_is_saved_meanwhile_is_missed_and_said(
         await store.save(record("1", "a"))
         real = copying._copy_table
 
-        async def slow(source: Any, into: Any, name: str, progress: Any) -> None:
-            await real(source, into, name, progress)
+        async def slow(source: Any, into: Any, name: str, *rest: Any) -> int:
+            before = await real(source, into, name, *rest)
             if name == "scrapes":
                 await store.save(record("2", "b"))
+            return before
 
         monkeypatch.setattr(copying, "_copy_table", slow)
         with pytest.raises(StoreRejectedError, match="stop all workers"):

@@ -90,8 +90,9 @@ def copy_command(source: str, target: str) -> None:
     """Copy a whole store into an empty one, ids included, and count it again there.
 
     FROM and TO are a path or sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/DATABASE. Stop all
-    workers first: what is saved meanwhile would be missing, and the copy says so. A target that
-    holds anything is refused.
+    workers first: what is saved meanwhile would be missing, and the copy says so. A copy that was
+    cut off goes on where it was when the same command is given again; a target that holds anything
+    else is refused.
 
     \b
     Example, to outgrow one machine:
@@ -104,15 +105,18 @@ def copy_command(source: str, target: str) -> None:
     with _progress() as view:
         tasks: dict[str, TaskID] = {}
 
-        def progress(table: str, copied: int, total: int) -> None:
+        def progress(table: str, rows: int, total: int) -> None:
             if table not in tasks:
                 tasks[table] = view.add_task(table, total=total)
-            view.update(tasks[table], completed=copied)
+            view.update(tasks[table], completed=rows)
 
-        counts = run(copy_store(source, target, on_progress=progress))
-    for table, rows in counts.items():
+        copied = run(copy_store(source, target, on_progress=progress))
+    for table, rows in copied.rows.items():
         click.echo(f"{table:<12}{rows:>12}")
-    click.echo(f"copied and counted again in {duration(time.monotonic() - started)}", err=True)
+    took = duration(time.monotonic() - started)
+    if copied.before:
+        click.echo(f"went on after the {copied.before:,} rows that were there", err=True)
+    click.echo(f"copied and counted again in {took}", err=True)
 
 
 def _progress() -> Progress:

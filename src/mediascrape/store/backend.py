@@ -90,7 +90,10 @@ class Backend(Protocol):
         ...
 
     async def load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
-        """Insert rows as they are, into a database that is being filled from another."""
+        """Insert rows as they are, all or none, into a database that is being filled from another.
+
+        Raises StoreRejectedError when some are there already.
+        """
         ...
 
     async def loaded(self) -> None:

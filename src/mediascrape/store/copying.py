@@ -4,6 +4,7 @@ back. Rows keep their ids, so cursors and links to items stay good."""
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +19,31 @@ from .store import open_backend, sqlite_path
 
 _CHUNK = 5_000
 
+Key = tuple[Any, ...]
+"""Values of a row's primary key."""
+
 Progress = Callable[[str, int, int], None]
 """Told the table, how many of its rows are copied so far, and how many there are."""
 
 
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """rows: of each table, in the target now. before: those of them that an earlier copy had brought."""
+
+    rows: dict[str, int]
+    before: int
+
+
 async def copy_store(
     source: str | Path, target: str | Path, *, on_progress: Progress = lambda _table, _rows, _total: None
-) -> dict[str, int]:
-    """Copy everything and count it again in the target; how many rows of each table.
+) -> Copied:
+    """Copy everything and count it again in the target.
 
-    Nothing may be saved in the source meanwhile. Raises ConfigurationError when the target is not empty
-    (a copy that was cut off leaves it so: make it anew), StoreRejectedError when the two do not hold as
-    many rows in the end, StoreUnavailableError when one is out of reach.
+    A copy that was cut off goes on after the rows it brought: each table is filled in the order of its
+    keys, some rows in one transaction. Nothing may be saved in either until it is done.
+
+    Raises ConfigurationError when the target holds anything but a part of this copy, StoreRejectedError
+    when the two do not hold as many rows in the end, StoreUnavailableError when one is out of reach.
     """
     options = StoreOptions()
     if (path := sqlite_path(source)) is not None and not path.exists():
@@ -45,28 +59,60 @@ async def copy_store(
         await origin.close()
 
 
-async def _copy(source: Backend, target: Backend, on_progress: Progress) -> dict[str, int]:
+async def _copy(source: Backend, target: Backend, on_progress: Progress) -> Copied:
+    last = {name: await _last_copied(source, target, metadata.tables[name]) for name in TABLES}
+    before = 0
     for name in TABLES:
-        if await target.fetch(sa.select(sa.literal(1)).select_from(metadata.tables[name]).limit(1)):
-            raise ConfigurationError(
-                f"the database to copy into is not empty, it has {name}; copy into a new one "
-                "(a copy that was cut off begins again that way, too)"
-            )
-    for name in TABLES:
-        await _copy_table(source, target, name, on_progress)
+        before += await _copy_table(source, target, name, last[name], on_progress)
     await target.loaded()
-    return {name: await _verified(source, target, name) for name in TABLES}
+    return Copied({name: await _verified(source, target, name) for name in TABLES}, before)
 
 
-async def _copy_table(source: Backend, target: Backend, name: str, on_progress: Progress) -> None:
+async def _last_copied(source: Backend, target: Backend, table: sa.Table) -> Key | None:
+    """The key of the target's last row; None when it has none. Raises ConfigurationError when the source
+    has another row there, or none."""
+    key = [*table.primary_key]
+    newest = sa.select(table).order_by(*(column.desc() for column in key)).limit(1)
+    rows = await target.fetch(newest)
+    if not rows:
+        return None
+    last = _key(table, rows[0])
+    same = (column == value for column, value in zip(key, last, strict=True))
+    if await source.fetch(sa.select(table).where(*same)) != rows:
+        raise ConfigurationError(
+            f"the database to copy into is not empty, and its {table.name} are not a part of this copy; "
+            "copy into a new one"
+        )
+    return last
+
+
+async def _copy_table(
+    source: Backend, target: Backend, name: str, last: Key | None, on_progress: Progress
+) -> int:
+    """How many of its rows were there before."""
     table = metadata.tables[name]
     names = [column.name for column in table.columns]
-    total, copied = await source.count(name), 0
+    total = await source.count(name)
+    before = copied = 0 if last is None else await target.count(name)
     on_progress(name, copied, total)
-    async for rows in _chunks(source, table):
+    ordered_alike = (
+        table.primary_key.columns[0].type.python_type is int
+    )  # words each database sorts its own way
+    async for rows in _chunks(source, table, last if ordered_alike else None):
+        if last is not None and not ordered_alike:
+            rows = await _missing(target, table, rows)
         await target.load(name, names, rows)
         copied += len(rows)
         on_progress(name, copied, total)
+    return before
+
+
+async def _missing(target: Backend, table: sa.Table, rows: Sequence[Row]) -> Sequence[Row]:
+    """Those of the rows that are not in the target. The first column of the key tells where to look."""
+    first = table.primary_key.columns[0]
+    values = {_key(table, row)[0] for row in rows}
+    there = set(await target.fetch(sa.select(table).where(first.in_(sorted(values)))))
+    return [row for row in rows if row not in there]
 
 
 async def _verified(source: Backend, target: Backend, name: str) -> int:
@@ -79,11 +125,9 @@ async def _verified(source: Backend, target: Backend, name: str) -> int:
     return here
 
 
-async def _chunks(source: Backend, table: sa.Table) -> AsyncIterator[Sequence[Row]]:
-    """The rows in the order of the primary key, some at a time."""
+async def _chunks(source: Backend, table: sa.Table, after: Key | None) -> AsyncIterator[Sequence[Row]]:
+    """The rows after a key, in the order of the primary key, some at a time."""
     key = [*table.primary_key]
-    places = [table.columns.values().index(column) for column in key]
-    after: tuple[Any, ...] | None = None
     while True:
         query = sa.select(table).order_by(*key).limit(_CHUNK)
         if after is not None:
@@ -93,4 +137,9 @@ async def _chunks(source: Backend, table: sa.Table) -> AsyncIterator[Sequence[Ro
             yield rows
         if len(rows) < _CHUNK:
             return
-        after = tuple(rows[-1][place] for place in places)
+        after = _key(table, rows[-1])
+
+
+def _key(table: sa.Table, row: Row) -> Key:
+    columns = table.columns.values()
+    return tuple(row[columns.index(column)] for column in table.primary_key)

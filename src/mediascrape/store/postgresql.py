@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
-from mediascrape.errors import ConfigurationError, StoreUnavailableError
+from mediascrape.errors import ConfigurationError, StoreRejectedError, StoreUnavailableError
 
 from .backend import TABLES, DatabaseInfo, Row, Words
 from .items import Known
@@ -175,7 +175,10 @@ class PostgreSQLBackend:
                 else:
                     await db.copy_records_to_table(table, records=rows, columns=names)
 
-        await self._on(copy)
+        try:
+            await self._on(copy)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise StoreRejectedError(f"{table}: {error}; is another copy made into it?") from error
 
     async def loaded(self) -> None:
         async def set_sequences(db: asyncpg.Connection) -> None:

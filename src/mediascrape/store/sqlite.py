@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import apsw
 
-from mediascrape.errors import ConfigurationError, StoreUnavailableError
+from mediascrape.errors import ConfigurationError, StoreRejectedError, StoreUnavailableError
 
 from .backend import DatabaseInfo, Row, Words
 from .items import Known
@@ -130,7 +130,10 @@ class SQLiteBackend:
         return await self._in(self._readers, count)
 
     async def load(self, table: str, names: Sequence[str], rows: Sequence[Row]) -> None:
-        await self._in(self._writer, self._load, table, names, rows)
+        try:
+            await self._in(self._writer, self._load, table, names, rows)
+        except apsw.ConstraintError as error:
+            raise StoreRejectedError(f"{table}: {error}; is another copy made into it?") from error
 
     async def loaded(self) -> None:
         """Nothing to do: ids follow the highest, and words are indexed from the first id on."""
