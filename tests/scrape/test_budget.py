@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -54,11 +56,35 @@ def test_an_overdraft_waits_while_finished_bodies_await_their_release() -> None:
     granted: list[int] = []
     first.on_granted = lambda: granted.append(first.held)
     assert done.ask(90)
+    assert first.ask(10)
     done.settle(90)
     assert first.ask(30)
     assert not first.ask(50)
     done.close()
     assert granted == [50]
+
+
+def test_bodies_do_not_begin_while_finished_ones_of_a_quarter_of_the_capacity_wait_for_their_reader() -> None:
+    budget = BodyBudget(100)
+    bodies = [budget.open() for _ in range(20)]
+    for body in bodies:
+        body.on_granted = partial(body.settle, 5)
+        if body.ask(5):
+            body.settle(5)
+    assert budget.used == 25
+    for body in bodies:
+        body.close()
+    assert budget.peak == 25
+    assert budget.used == 0
+
+
+def test_finished_bodies_do_not_hold_up_one_that_has_begun() -> None:
+    budget = BodyBudget(100)
+    done, begun = budget.open(), budget.open()
+    assert done.ask(40)
+    assert begun.ask(10)
+    done.settle(40)
+    assert begun.ask(60)
 
 
 def test_unused_reservations_are_given_back() -> None:
