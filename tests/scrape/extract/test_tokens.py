@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mediascrape.scrape.extract import extract, reader
+from mediascrape.scrape.extract.landmarks import WINDOW, TagNames, window
 from mediascrape.scrape.extract.tokens import (
     RAW_TEXT,
     attributes,
@@ -75,9 +76,7 @@ PIECES = st.lists(
 def test_passing_over_tags_finds_what_reading_each_finds(pieces: list[str]) -> None:
     body = "".join(pieces).encode()
     passing = extract(body, base_url="https://example.org/")
-    with mock.patch.object(
-        reader._Reader, "_between", lambda self, position, end: self._exactly(position, end)
-    ):
+    with mock.patch.object(reader._Reader, "read", lambda self: self._exactly(0, len(self.data))):
         exact = extract(body, base_url="https://example.org/")
     assert passing == exact
 
@@ -116,6 +115,23 @@ def test_what_is_a_tag(html: str, names: list[str]) -> None:
 
 
 def test_a_tag_is_found_by_its_name_in_any_case_and_no_other() -> None:
-    find = tag_finder(["img", "image", "/video"], with_background=["td"]).findall
-    html = "<img a><imgs><IMAGE b><im><iMg/><video></VIDEO ><td><TD x BACKGROUND=y><!-- <img> --><p>"
-    assert [name for name, _ in find(html)] == ["img", "IMAGE", "iMg", "/VIDEO", "TD", ""]
+    html = "<img a><imgs><IMAGE b><im><iMg/><video></VIDEO ><td><TD x BACKGROUND=y><!-- <img> --><p></ x>"
+    found = TagNames(["img", "image", "/video"]).find(window(html, 0))
+    assert [name for name, _, _ in found] == ["img", "image", "img", "/video", None, "img", None]
+    assert [html[end] for name, _, end in found if name] == [" ", " ", "/", " ", ">"]
+    assert [name for name, _ in tag_finder(["img", "image"]).findall(html)] == ["img", "IMAGE", "iMg", "", ""]
+
+
+@pytest.mark.parametrize("before", range(WINDOW - 24, WINDOW + 2))
+def test_a_document_is_read_across_its_windows(before: int) -> None:
+    """Words at each place around the border, and the end of the document right after."""
+    for html in (
+        "<video src=a>",
+        "<p style='background:url(a)'>",
+        "<a href=a.jpeg>",
+        "<!-- x --><img src=a>",
+    ):
+        body = b"-" * (before - len(html) // 2) + html.encode()
+        assert [item.url[:21] for item in extract(body, base_url="https://example.org/").items] == [
+            "https://example.org/a"
+        ]

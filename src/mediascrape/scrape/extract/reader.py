@@ -1,20 +1,21 @@
 """Reads a document once, start to end, and hands each tag that may matter to its finder.
 
 Two kinds of tags may: those of the elements in `_HANDLERS` and the finders' tables, wherever they stand, and any tag
-with a value that looks like media (`_hints`). All others, nine in ten, are never cut out of the document, only
-passed over; what makes that safe is `tokens.may_be_inside`.
+with a value that looks like media. `landmarks` tells where there may be one. All others, nine in ten, are never cut
+out of the document, only passed over; what makes that safe is `tokens.may_be_inside`.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable
 
 from mediascrape.errors import DocumentTooComplexError
-from mediascrape.scrape.extract.css import FUNCTIONS
 from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, Attributes, find
 from mediascrape.scrape.extract.jsonld import find_jsonld
 from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
+from mediascrape.scrape.extract.landmarks import WINDOW, TagNames, find_hints, window
 from mediascrape.scrape.extract.metadata import find_link, find_meta
 from mediascrape.scrape.extract.page import Page, flag
 from mediascrape.scrape.extract.state import find_in_script
@@ -24,13 +25,13 @@ from mediascrape.scrape.extract.tokens import (
     RAW_TEXT,
     any_of,
     attributes,
+    end_of_hidden,
     exact_attributes,
     exact_token,
     is_in_value,
     may_be_inside,
     parsed,
     tag_at,
-    tag_finder,
 )
 from mediascrape.scrape.urls import join_url
 
@@ -55,39 +56,82 @@ def read(page: Page, data: str) -> None:
 class _Reader:
     """One document and what is known of it as a whole."""
 
-    __slots__ = ("data", "page", "wasted")
+    __slots__ = ("data", "page", "text_until", "wasted")
 
     def __init__(self, page: Page, data: str) -> None:
         self.page = page
         self.data = data
         self.wasted = 0
+        #: Up to where there is no tag that a hint could lie in.
+        self.text_until = 0
 
     def read(self) -> None:
-        data, page, position, length = self.data, self.page, 0, len(self.data)
-        find_tag = _find_any_tag if page.deep else _find_tag_or_svg
-        while True:
-            match = find_tag(data, position)
-            start = length if match is None else match.start()
-            if data.find("<", position, start) >= 0:
-                position = self._between(position, start)
-                if position > start:
-                    self._note_waste(length if match is None else match.end() - start)
+        position = start = 0
+        while start < len(self.data):
+            position = self._read_window(position, start)
+            # A long script is not looked at further.
+            start = max(start + WINDOW, position)
+
+    def _read_window(self, position: int, base: int) -> int:
+        """Read what begins within the window at `base`; the position reached, which lies outside any tag."""
+        data = self.data
+        text = window(data, base)
+        hints = find_hints(text)
+        hints.append(WINDOW)
+        number = 0
+        for name, start, name_end in _tag_names.find(text):
+            at = base + start
+            if at < position:
+                continue
+            if hints[number] < start:
+                number = bisect_left(hints, position - base, number)
+                while (hint := hints[number]) < start:
+                    if base + hint >= position:
+                        position = self._read_hint(position, base + hint)
+                    number += 1
+                if position > at:
                     continue
-            if match is None:
-                return
-            name, position = match[1], match.end()
-            if name is None:
+            if name in _SVG and self.page.document.title is not None:
                 continue
-            handle = _HANDLERS.get(name)
-            attrs = None if handle is None or position == length else attributes(match[2])
-            if handle is None or attrs is None:
-                position = self._tag(name, match[2], position)
-                if page.document.title is not None and not page.deep:
-                    find_tag = _find_tag
-                continue
-            if "itemscope" in attrs or page.scopes.open:
-                self._note_scope(name, attrs)
-            handle(page, name, attrs)
+            if data.find("<", position, at) >= 0:
+                position = self._reached(position, at)
+                if position > at:
+                    continue
+            position = end_of_hidden(data, at) if name is None else self._read_tag(name, base + name_end)
+        for hint in hints[number:-1]:
+            if base + hint >= position:
+                position = self._read_hint(position, base + hint)
+        return position
+
+    def _reached(self, position: int, at: int) -> int:
+        """Where reading is at after the tags between: `position`, or behind `at` if that is part of one of them."""
+        data = self.data
+        # Without a value there is no quote: only a tag without its `>` could reach over.
+        if (
+            data.find("=", position, at) >= 0 or data.rfind("<", position, at) > data.rfind(">", position, at)
+        ) and may_be_inside(data, position, at):
+            return self._exactly(position, at)
+        if self.page.scopes.open:
+            self._pass_over(position, at)
+        return position
+
+    def _read_tag(self, name: str, name_end: int) -> int:
+        """Read one tag; the position behind it and its text, if that is raw."""
+        data, page = self.data, self.page
+        end = data.find(">", name_end)
+        if end < 0:
+            return self._tag(name, data[name_end:], len(data))
+        text = data[name_end:end]
+        if name == "script" and not page.deep and _is_mere_script(text):
+            return RAW_TEXT[name](data, end + 1)
+        handle = _HANDLERS.get(name)
+        attrs = None if handle is None else attributes(text)
+        if handle is None or attrs is None:
+            return self._tag(name, text, end + 1)
+        if "itemscope" in attrs or page.scopes.open:
+            self._note_scope(name, attrs)
+        handle(page, name, attrs)
+        return end + 1
 
     def _note_waste(self, length: int) -> None:
         """Count characters searched for nothing; without a bound, a comment opened in each tag makes them quadratic."""
@@ -130,66 +174,27 @@ class _Reader:
         if "itemscope" in attrs:
             scopes.enter(name, plain(attrs.get("itemtype", "")), attrs.get("itemprop", ""))
 
-    def _between(self, position: int, end: int) -> int:
-        """Read what matters between two tags that were looked for.
-
-        The position reached: `end`, or one behind it if what begins at `end` is part of a tag that begins before.
-        """
+    def _read_hint(self, position: int, hint: int) -> int:
+        """Read the tag in which a hint lies, if it does; the position reached."""
         data = self.data
-        # Without a value there is nothing to find, and no quote: only a tag without its `>` could reach over.
-        if data.find("=", position, end) >= 0 or data.rfind("<", position, end) > data.rfind(
-            ">", position, end
-        ):
-            hints = self._hints(position, end)
-            if hints:
-                position = self._read_between(position, end, hints)
-            if position < end and may_be_inside(data, position, end):
-                return self._exactly(position, end)
-        if self.page.scopes.open:
-            self._pass_over(position, end)
-        return max(position, end)
-
-    def _read_between(self, position: int, end: int, hints: list[int]) -> int:
-        """Read the tags in which a hint lies; the end of the last, or the position given."""
-        data = self.data
-        text_until = position
-        for hint in hints:
-            if hint < text_until:
-                continue
-            start = data.rfind("<", text_until, hint)
-            match = tag_at(data, start) if start >= 0 and data.find(">", start, hint) < 0 else None
-            if match is None:
-                # Text, or a value after one that holds markup: `<a title="a > b" href="c.png">`.
-                if is_in_value(data, max(position, hint - LONGEST_VALUE), hint):
-                    position = self._exactly(position, hint)
-                text_until = max(position, hint)
-                continue
-            if may_be_inside(data, position, start):
-                position = self._exactly(position, start)
-            if position <= start:
-                self._pass_over(position, start)
-                position = self._tag(match[1], match[2], match.end())
-            text_until = position
+        floor = max(position, self.text_until)
+        if hint < floor or (_is_itemprop(data, hint) and not _is_link(data, floor, hint)):
+            return position
+        start = data.rfind("<", floor, hint)
+        match = tag_at(data, start) if start >= 0 and data.find(">", start, hint) < 0 else None
+        if match is None:
+            # Text, or a value after one that holds markup: `<a title="a > b" href="c.png">`.
+            if is_in_value(data, max(position, hint - LONGEST_VALUE), hint):
+                position = self._exactly(position, hint)
+            self.text_until = max(position, hint)
+            return position
+        if may_be_inside(data, position, start):
+            position = self._exactly(position, start)
+        if position <= start:
+            self._pass_over(position, start)
+            position = self._tag(match[1], match[2], match.end())
+        self.text_until = position
         return position
-
-    def _hints(self, start: int, end: int) -> list[int]:
-        """Positions, in order, that may be within a tag that matters.
-
-        `str.find` for each, by far the fastest way to learn that there is none.
-        """
-        data = self.data
-        hints = [match.start() for match in _media_names(data, start, end)]
-        if data.find("(", start, end) >= 0:
-            for function in FUNCTIONS:
-                if data.find(function, start, end) >= 0:
-                    hints += _positions(data, function, start, end)
-        if data.find("itemscope", start, end) >= 0:
-            hints += _positions(data, "itemscope", start, end)
-        if data.find("itemprop", start, end) >= 0:
-            hints += [
-                hint for hint in _positions(data, "itemprop", start, end) if _is_link(data, start, hint)
-            ]
-        return sorted(hints) if hints else hints
 
     def _exactly(self, position: int, end: int) -> int:
         """Read tag by tag up to `end`, or behind it if a tag reaches over it."""
@@ -214,25 +219,25 @@ class _Reader:
         """Count the tags that bound an open microdata item."""
         scopes = self.page.scopes
         if scopes.open:
-            for match in _tag_names(self.data, position, end):
+            for match in _any_tags(self.data, position, end):
                 self._note_scope(match[1].lower(), {})
                 if not scopes.open:
                     break
 
 
-def _positions(data: str, needle: str, start: int, end: int) -> list[int]:
-    found = []
-    position = data.find(needle, start, end)
-    while position >= 0:
-        found.append(position)
-        position = data.find(needle, position + 1, end)
-    return found
+def _is_itemprop(data: str, hint: int) -> bool:
+    return data[hint] in "iI" and data[hint + 4] in "pP"
 
 
 def _is_link(data: str, start: int, position: int) -> bool:
     """Whether the tag around a position is an `a` or `area`; of a tag that began far before, this is not known."""
     bracket = data.rfind("<", max(start, position - 1024), position)
     return bracket < 0 or data[bracket + 1] in "aA"
+
+
+def _is_mere_script(text: str) -> bool:
+    """Whether a script's tag, cut at its first `>`, ends there and says that it is no data."""
+    return "'" not in text and not text.count('"') & 1 and "json" not in text.lower()
 
 
 def _may_matter(text: str) -> bool:
@@ -343,15 +348,14 @@ _HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
     "meta": find_meta,
     "link": find_link,
 }
-#: Until the title is found it must be known whether an `svg` is open, which has titles of its own.
-_TABLE = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
-_NAMES = (_HANDLERS.keys() | RAW_TEXT.keys()) - _TABLE
-_find_any_tag = tag_finder(_NAMES, with_background=_TABLE).search
-_find_tag_or_svg = tag_finder(_NAMES, with_background=_TABLE, pass_scripts=True).search
-_find_tag = tag_finder(_NAMES - {"svg", "/svg"}, with_background=_TABLE, pass_scripts=True).search
-_tag_names = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
+#: An open `svg` has titles of its own: it must be known until the document's title is.
+_SVG = frozenset(("svg", "/svg"))
+#: A cell matters only if it names a background, which is a hint.
+_CELLS = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
+_tag_names = TagNames((_HANDLERS.keys() | RAW_TEXT.keys()) - _CELLS)
+_any_tags = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
 #: A media extension at the end of a path, whatever stands around it. The look ahead turns most others down.
 _media_name = re.compile(
     rf"\.(?=[a-zA-Z0-9]{{2,5}}+[\"'?#&;:!,)> \t\n\f\r]){any_of(KIND_BY_EXTENSION)}(?![a-zA-Z0-9])"
 )
-_names_media, _media_names = _media_name.search, _media_name.finditer
+_names_media = _media_name.search

@@ -1,12 +1,11 @@
-"""Where the tags that may matter to media stand in a document, by regular expression.
+"""Tags, attributes and raw text by the HTML standard's rules, by regular expression.
 
 A browser's preload scanner does the same: media need tags and attributes, not a tree. The document is read as
 Latin-1 text (one character a byte, whatever the bytes), because the standard library searches texts of one-byte
 characters fastest and all of HTML's syntax is ASCII; `text.plain` turns a value into what it says.
 
-`tag_finder` stops at the elements asked for and at what hides markup, and takes a tag to end at its first `>`, which
-is right unless a quoted value holds one: `attributes` tells when it does. `exact_token` follows the standard's
-tokenizer (HTML 13.2.5) attribute by attribute and costs far more.
+A tag is first taken to end at its first `>`, which is right unless a quoted value holds one: `attributes` tells when
+it does. `exact_token` follows the standard's tokenizer (HTML 13.2.5) attribute by attribute and costs far more.
 
 Every repeat is possessive and every unclosed construct runs to the end of the document, as the standard says:
 both are linear in the document whatever it holds.
@@ -60,34 +59,14 @@ def _either_case(char: str) -> str:
 
 
 _SCRIPT = any_of(["script"]) + _NAME_END
-#: Script data with its escaped states: within `<!--`, a `<script` hides the next `</script`.
-_SCRIPT_DATA = (
-    rf"(?:[^<]++|<!--(?:[^<-]++|-(?!->)|<(?!/?{_SCRIPT})"
-    rf"|<{_SCRIPT}(?:[^<-]++|-(?!->)|<(?!/{_SCRIPT}))*+(?:</{_SCRIPT})?+)*+|<(?!/{_SCRIPT}))*+"
-)
-#: A script whose tag says that it is no data, and ends at its first `>`.
-_MERE_SCRIPT = rf"{_SCRIPT}(?![^>]*{any_of(['json'])})[^>\"']*+(?:\"[^\">]*+\"[^>\"']*+)*+>{_SCRIPT_DATA}"
 
 
-def tag_finder(
-    names: Iterable[str], *, with_background: Iterable[str] = (), pass_scripts: bool = False
-) -> re.Pattern[str]:
-    """Finds the next tag of these names (`/name` for an end tag), or what hides markup.
+def tag_finder(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds the next tag of these names, or what hides markup.
 
-    with_background: names that count only with a `background` attribute. pass_scripts: scripts that are no data hide
-    markup, too.
     Groups: the name, or None for what hides markup, and what follows it up to the `>`.
     """
-    every = sorted({*names, *with_background})
-    firsts = {case for name in every for case in (name[0], name[0].upper())}
-    seconds = {case for name in every for case in (name[1], name[1].upper())}
-    # Two sets of characters turn most tags down at once: `a`, `p`, `div`, `span`.
-    may_be = rf"(?=[{''.join(sorted(firsts))}][{''.join(sorted(seconds))}])"
-    name = any_of(names) + _NAME_END
-    if with_background:
-        name += rf"|{any_of(with_background)}{_NAME_END}(?=[^<>]*{any_of(['background'])})"
-    scripts = rf"{_MERE_SCRIPT}|" if pass_scripts else ""
-    return re.compile(rf"<(?:{may_be}(?:{scripts}({name})([^>]*+)>?+)|{_HIDDEN})")
+    return re.compile(rf"<(?:({any_of(names)}){_NAME_END}([^>]*+)>?+|{_HIDDEN})")
 
 
 #: A tag of any name at its `<`; the same groups.
@@ -142,6 +121,20 @@ RAW_TEXT: dict[str, Callable[[str, int], int]] = {
     },
     "script": _end_of_script,
 }
+
+
+_end_of_comment = re.compile(r"--!?>").search
+
+
+def end_of_hidden(data: str, start: int) -> int:
+    """The end of the comment, declaration or other thing without markup that begins at a position."""
+    if not data.startswith("!--", start + 1):
+        end = data.find(">", start)
+        return len(data) if end < 0 else end
+    if data.startswith((">", "->"), start + 4):
+        return data.find(">", start) + 1
+    match = _end_of_comment(data, start + 4)
+    return len(data) if match is None else match.end()
 
 
 def may_be_inside(data: str, position: int, start: int) -> bool:
