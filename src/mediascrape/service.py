@@ -127,13 +127,15 @@ class Mediascrape:
         repeats = sum(job.duplicate for job in jobs)
         return Submission(batch, len(jobs) - repeats, accepted.repeats + repeats, accepted.rejected, jobs)
 
-    def submit_one(self, url: str, batch_id: str) -> tuple[str, asyncio.Future[Added]]:
+    def submit_one(
+        self, url: str, batch_id: str, *, force: bool = False
+    ) -> tuple[str, asyncio.Future[Added]]:
         """As `submit` for a single URL, without a task: its normal form, and what becomes of the add.
 
         Raises InvalidURLError at once; the future ends with QueueUnavailableError where `submit` raises it.
         """
         url = normalize_url(url, max_length=self.settings.max_url_length)
-        return url, self.queue.add_soon(_new_job(ScrapeTask(url, batch_id), self.queue.defaults))
+        return url, self.queue.add_soon(_new_job(ScrapeTask(url, batch_id, force), self.queue.defaults))
 
     # --- following a submission -------------------------------------------------------------------
 

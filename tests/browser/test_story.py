@@ -17,7 +17,10 @@ async def test_submit_watch_look_and_retry(service: Service, open_page: OpenPage
     page = await open_page(f"{service.url}/submit")
     pages = [f"{service.site}{path}" for path in ("/page/61", "/page/62", "/flaky")]
     await page.get_by_label("Page URLs").fill("\n".join([*pages, "no url at all", pages[0]]))
-    await page.keyboard.press("Control+Enter")
+    await page.get_by_label("Read pages again").check()
+    async with page.expect_request("**/api/media/ingest") as sent:
+        await page.get_by_label("Page URLs").press("Control+Enter")
+    assert (await sent.value).post_data_json["force"] is True
     outcome = page.get_by_label("Result")
     await expect(outcome.get_by_role("heading").first).to_have_text("3 pages queued, 1 already there")
     await expect(page.locator("#rejects")).to_contain_text("no url at all")

@@ -54,6 +54,13 @@ def shape(answer: Answer) -> tuple[int, dict[str, str], str]:
         b'{"urls": ["ftp://example.org/%s"]}',
         b'{"urls": ["https://example.org/%s"], "priority": 3}',
         b'{"urls": ["https://example.org/%s"], "what": 3}',
+        b'{"urls": ["https://example.org/%s"], "what": true}',
+        b'{"urls": ["https://example.org/%s"], "force": true}',
+        b'{"force": false, "urls": ["https://example.org/%s"]}',
+        b'{"urls": ["https://example.org/%s"], "force": 1}',
+        b'{"urls": ["https://example.org/%s"], "force": "true"}',
+        b'{"urls": ["https://example.org/%s"], "force": null}',
+        b'{"urls": ["https://example.org/%s"], "force": true, "priority": 3}',
         b'{"urls": ["https://example.org/%s", "https://example.org/%s"]}',
         b'{"urls": []}',
         b'{"urls": "https://example.org/%s"}',
@@ -75,6 +82,16 @@ async def test_both_ways_answer_alike(url: str, body: bytes) -> None:
     ordinary = await call(url, "POST", PATH, body.replace(b"%s", b"y"), **ORDINARY)
     status, headers, text = shape(short)
     assert (status, headers, text.replace("/x", "/y").replace("%A4x", "%A4y")) == shape(ordinary)
+
+
+@pytest.mark.parametrize("headers", [{}, ORDINARY], ids=["short", "ordinary"])
+async def test_force_reaches_the_job(service: Mediascrape, url: str, headers: dict[str, str]) -> None:
+    for force in (True, False):
+        body = json.dumps({"urls": [f"https://example.org/{force}"], "force": force}).encode()
+        answer = (await call(url, "POST", PATH, body, **headers)).json()
+        job = await service.queue.get_job(answer["jobs"][0]["id"])
+        assert job is not None
+        assert job.data.get("force", False) is force
 
 
 async def test_both_ways_tell_duplicates_alike_and_the_batch_knows(url: str) -> None:

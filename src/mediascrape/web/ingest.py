@@ -47,6 +47,10 @@ class IngestRequest(BaseModel):
         int, Field(ge=0, le=MAX_PRIORITY, description="1 is the most urgent; 0 goes before all.")
     ] = 0
     delay_ms: Annotated[int, Field(ge=0, le=_YEAR_MS, description="Wait this long first.")] = 0
+    force: Annotated[
+        bool,
+        Field(strict=True, description="Read pages again that have not changed since the last time."),
+    ] = False
 
 
 Submit = Callable[..., Awaitable[Submission]]
@@ -107,6 +111,7 @@ class Ingest:
             batch_id=new_batch_id(len(request.urls), self._clock()),
             priority=request.priority,
             delay_ms=request.delay_ms,
+            force=request.force,
         )
         return await self._batches.remember(submission)
 

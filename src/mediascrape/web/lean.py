@@ -3,7 +3,7 @@
 A POST of one URL to the ingest route, with no header that asks for more, is read, checked and answered
 here between uvicorn's parser and its socket: no task, no ASGI messages, no middleware, which is most of
 what the same request costs as an ASGI call. Whatever is not that plain, or turns out not to be (a bad
-URL, several URLs, options), goes on to the application as an ordinary request with the same bytes.
+URL, several URLs, options but `force`), goes on to the application as an ordinary request with the same bytes.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _END = (b"\r\nconnection: close\r\n\r\n", b"\r\n\r\n")
 class SubmitOne(Protocol):
     """`Mediascrape.submit_one`."""
 
-    def __call__(self, url: str, batch_id: str) -> tuple[str, asyncio.Future[Added]]: ...
+    def __call__(self, url: str, batch_id: str, *, force: bool) -> tuple[str, asyncio.Future[Added]]: ...
 
 
 class Lean:
@@ -134,7 +134,10 @@ class LeanProtocol(HttpToolsProtocol):
         try:
             document = orjson.loads(request.body)
             urls = document["urls"]
-            if len(document) != 1 or type(urls) is not list or len(urls) != 1 or type(urls[0]) is not str:
+            if type(urls) is not list or len(urls) != 1 or type(urls[0]) is not str:
+                return False
+            force = len(document) == 2 and document["force"]
+            if len(document) > 2 or type(force) is not bool:
                 return False
         except (ValueError, TypeError, KeyError):
             return False
@@ -148,7 +151,7 @@ class LeanProtocol(HttpToolsProtocol):
             return True
         request.batch_id = new_batch_id(1, lean.clock())
         try:
-            request.url, future = lean.submit_one(urls[0], request.batch_id)
+            request.url, future = lean.submit_one(urls[0], request.batch_id, force=force)
         except InvalidURLError:
             return False
         future.add_done_callback(lambda added: self._end(request, added))

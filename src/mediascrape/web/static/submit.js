@@ -37,6 +37,7 @@ if (form) {
   const counted = document.getElementById("counted");
   const drop = document.getElementById("drop");
   const file = document.getElementById("file");
+  const force = document.getElementById("force");
   const most = Number(form.dataset.max);
 
   const lines = () => urls.value.split(/\r?\n/).map((line) => line.trim()).filter(Boolean);
@@ -81,7 +82,7 @@ if (form) {
     send.disabled = true;
     try {
       // The key stays the same until an answer came, so that pressing again after an error submits once.
-      const answer = await api("POST", "/api/media/ingest", { urls: list }, { "Idempotency-Key": pendingKey });
+      const answer = await api("POST", "/api/media/ingest", { urls: list, force: force.checked }, { "Idempotency-Key": pendingKey });
       pendingKey = key();
       result(answer);
       urls.value = "";
