@@ -53,6 +53,7 @@ def shape(answer: Answer) -> tuple[int, dict[str, str], str]:
         b'{"urls": ["HTTPS://Example.org:443/\\u00e4%s#fragment"]}',
         b'{"urls": ["ftp://example.org/%s"]}',
         b'{"urls": ["https://example.org/%s"], "priority": 3}',
+        b'{"urls": ["https://example.org/%s"], "priority": true}',
         b'{"urls": ["https://example.org/%s"], "what": 3}',
         b'{"urls": ["https://example.org/%s"], "what": true}',
         b'{"urls": ["https://example.org/%s"], "force": true}',

@@ -24,6 +24,7 @@ from mediascrape.queue.job import MAX_PRIORITY
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.submission import Submission
 from mediascrape.web.batches import Batches, idempotency_key, new_batch_id
+from mediascrape.web.models import JSON_NUMBER
 from mediascrape.web.problems import Problem, fields_of, problem_of
 
 PATH = "/api/media/ingest"
@@ -44,9 +45,9 @@ class IngestRequest(BaseModel):
 
     urls: Annotated[list[str], Field(min_length=1, description="Page URLs, http or https.")]
     priority: Annotated[
-        int, Field(ge=0, le=MAX_PRIORITY, description="1 is the most urgent; 0 goes before all.")
+        int, Field(ge=0, le=MAX_PRIORITY, description="1 is the most urgent; 0 goes before all."), JSON_NUMBER
     ] = 0
-    delay_ms: Annotated[int, Field(ge=0, le=_YEAR_MS, description="Wait this long first.")] = 0
+    delay_ms: Annotated[int, Field(ge=0, le=_YEAR_MS, description="Wait this long first."), JSON_NUMBER] = 0
     force: Annotated[
         bool,
         Field(strict=True, description="Read pages again that have not changed since the last time."),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from mediascrape.queue.job import Job
 from mediascrape.store import MediaDetail, StoredMedia, StoredScrape
@@ -27,6 +27,16 @@ Time = Annotated[
     PlainSerializer(_rfc3339, return_type=str),
     Field(json_schema_extra={"format": "date-time", "examples": ["2026-03-01T12:00:00.000Z"]}),
 ]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("a number is needed")
+    return value
+
+
+#: Beside `int` in a body: what JSON Schema calls an integer, 3.0 included, and neither "3" nor true.
+JSON_NUMBER = BeforeValidator(_number)
 
 
 class Model(BaseModel):

@@ -15,7 +15,7 @@ from mediascrape.queue.schedules import Schedule
 from mediascrape.scheduling import page_url
 from mediascrape.settings import Settings
 from mediascrape.web.listing import Paging, checked, with_etag
-from mediascrape.web.models import Model, RejectedURL, Time
+from mediascrape.web.models import JSON_NUMBER, Model, RejectedURL, Time
 from mediascrape.web.parts import PartsOf
 from mediascrape.web.problems import Problem, not_found
 
@@ -41,12 +41,14 @@ class SchedulesRequest(BaseModel):
     tz: Annotated[str | None, Field(max_length=64, description="IANA time zone of `cron`; UTC if none.")] = (
         None
     )
-    limit: Annotated[int | None, Field(ge=1, le=10**9, description="Runs in all.")] = None
+    limit: Annotated[int | None, Field(ge=1, le=10**9, description="Runs in all."), JSON_NUMBER] = None
     start: Annotated[AwareDatetime | None, Field(description="First run no earlier.")] = None
     end: Annotated[AwareDatetime | None, Field(description="No run is planned after it.")] = None
-    immediately: Annotated[bool, Field(description="With `cron`: run once at once, too.")] = False
+    immediately: Annotated[bool, Field(strict=True, description="With `cron`: run once at once, too.")] = (
+        False
+    )
     priority: Annotated[
-        int, Field(ge=0, le=MAX_PRIORITY, description="1 is the most urgent, 0 goes first.")
+        int, Field(ge=0, le=MAX_PRIORITY, description="1 is the most urgent, 0 goes first."), JSON_NUMBER
     ] = 0
 
     def repeat(self) -> Repeat:
