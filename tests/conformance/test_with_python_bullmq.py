@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from conformance.ours import our_worker
 from conformance.peers import QUEUE, until
 from conformance.test_workers_with_node import finished
-from mediascrape.queue.connection import connect_blocking
+from mediascrape.queue.connection import ConnectionOptions, connect
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Backoff, JobOptions, NewJob, Retention
 from mediascrape.queue.queue import Queue
@@ -41,7 +41,8 @@ async def their_worker(valkey: EmbeddedValkey, redis: Redis) -> AsyncIterator[li
             raise RuntimeError("told to fail")
         return {"by": "python", **job.data}
 
-    connection = connect_blocking(valkey.url, 10)  # its own would give up in the middle of a wait
+    # Its own would give up in the middle of a wait of 10 s.
+    connection = connect(valkey.url, ConnectionOptions(command_timeout=15))
     worker = bullmq.Worker(QUEUE, processor, {"connection": connection, "concurrency": 5})
     yield begun
     await worker.close()

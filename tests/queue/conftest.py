@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from gates import BASE, Clock
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
+from mediascrape.queue.groups import GateOptions, GroupGate
 from mediascrape.queue.job import JobOptions, Retention
 from mediascrape.queue.queue import Queue
 
@@ -57,3 +59,23 @@ def until() -> Callable[[Callable[[], Awaitable[object]]], Awaitable[None]]:
                 await asyncio.sleep(0.01)
 
     return wait
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def gates(redis: Redis, clock: Clock) -> AsyncIterator[Callable[..., GroupGate]]:
+    """Makes gates, one per worker, and closes them; nothing is known of any group."""
+    await redis.flushall()
+    made: list[GroupGate] = []
+
+    def make(options: GateOptions | None = None) -> GroupGate:
+        made.append(GroupGate(redis, BASE, options, clock=clock))
+        return made[-1]
+
+    yield make
+    for gate in made:
+        await gate.close()

@@ -16,7 +16,6 @@ from mediascrape.queue.connection import (
     ConnectionOptions,
     check_server,
     connect,
-    connect_blocking,
     queue_errors,
     read_info,
     redact,
@@ -93,13 +92,8 @@ async def test_replies_are_text_in_the_shapes_of_the_older_protocol(redis: Redis
     assert await redis.eval("return redis.call('HGETALL', 'job')", 0) == ["name", "scrape-page"]
 
 
-async def test_a_blocking_wait_outlives_the_command_timeout(url: str) -> None:
-    quick = ConnectionOptions(command_timeout=0.1)
-    blocking = connect_blocking(url, longest_block=1, options=quick)
-    assert await blocking.bzpopmin("marker", 0.4) is None
-    await blocking.aclose()
-
-    async with client_of(url, quick) as client:
+async def test_a_reply_that_does_not_come_in_time(url: str) -> None:
+    async with client_of(url, ConnectionOptions(command_timeout=0.1)) as client:
         with pytest.raises(QueueUnavailableError, match="in time"), queue_errors(url):
             await client.bzpopmin("marker", 0.4)
 

@@ -31,8 +31,6 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from mediascrape.errors import ConfigurationError, QueueUnavailableError
 from mediascrape.queue.address import is_cluster, pool_of
 
-#: Seconds that a blocking command's socket waits beyond the server's own time-out.
-BLOCKING_MARGIN = 5.0
 #: The oldest versions whose commands the scripts of BullMQ 6 use.
 OLDEST = {"redis": (6, 2), "valkey": (7, 2)}
 
@@ -61,22 +59,9 @@ def connect(url: str, options: ConnectionOptions | None = None) -> Redis:
     Raises ConfigurationError for a URL that names no server.
     """
     options = options or ConnectionOptions()
-    return _client(url, options, options.command_timeout)
-
-
-def connect_blocking(url: str, longest_block: float, options: ConnectionOptions | None = None) -> Redis:
-    """A client for BZPOPMIN, XREAD BLOCK and their like, which hold their connection meanwhile.
-
-    `longest_block` is the longest time-out, in seconds, ever given to such a command: with a
-    shorter socket time-out each quiet wait would end as a broken connection.
-    """
-    return _client(url, options or ConnectionOptions(), longest_block + BLOCKING_MARGIN)
-
-
-def _client(url: str, options: ConnectionOptions, socket_timeout: float) -> Redis:
     times = {
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": socket_timeout,
+        "socket_timeout": options.command_timeout,
         "socket_connect_timeout": options.connect_timeout,
     }
     replies = {"decode_responses": True, "protocol": 2}  # the scripts' replies are read in RESP2's shapes

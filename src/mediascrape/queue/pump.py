@@ -18,13 +18,13 @@ from redis.exceptions import RedisError
 
 from mediascrape.errors import JobStateError
 from mediascrape.queue.attempts import Attempts
+from mediascrape.queue.finishing import Finishes
 from mediascrape.queue.job import Job
-from mediascrape.queue.job_log import packed_rows
 from mediascrape.queue.link import Link, LinkLostError
 from mediascrape.queue.lua import Call
 from mediascrape.queue.outcome import Completed, Failed, HandedBack, Lost, Postponed, Retry, judge_error
 from mediascrape.queue.recovery import Recovery
-from mediascrape.queue.scripts import ClaimOptions, Delay, Finish, QueueScripts
+from mediascrape.queue.scripts import ClaimOptions, QueueScripts
 from mediascrape.queue.slots import Observer, Slot, WorkerCounters, WorkerOptions
 from mediascrape.queue.wire import now_ms
 
@@ -72,6 +72,7 @@ class Pump:
         self._claim = ClaimOptions(
             options.lock_duration_ms, options.worker_name, options.limiter_max, options.limiter_duration_ms
         )
+        self._finishes = Finishes(scripts, options, self._claim)
         self._concurrency = options.concurrency
         self._slot_count = 0
         self._idle: list[Slot] = []
@@ -169,43 +170,6 @@ class Pump:
         self._busy -= 1
         self._idle.append(slot)
 
-    def _finish_call(self, slot: Slot, now: int, *, fetch_next: bool) -> Call | bytes:
-        job, verdict = slot.job, slot.verdict
-        assert job is not None
-        slot.fetching = fetch_next
-        if isinstance(verdict, Completed | Failed):
-            finish = self._finish(slot, job, verdict, now)
-            return self._scripts.move_to_finished(
-                job.id, finish, now, fetch_next=fetch_next, claim=self._claim
-            )
-        if isinstance(verdict, Retry | Postponed):
-            skip = isinstance(verdict, Postponed)
-            fields = b"" if isinstance(verdict, Postponed) else verdict.packed_fields
-            rows = packed_rows(job, verdict, slot.notes, now)
-            again = Delay(slot.token, verdict.delay_ms, skip, fields, rows)
-            if skip or verdict.delay_ms > 0:
-                return self._scripts.move_to_delayed(
-                    job.id, again, now, fetch_next=fetch_next, claim=self._claim
-                )
-            slot.fetching = False
-            return self._scripts.retry_job(job.id, again, now, lifo=job.opts.lifo)
-        slot.fetching = False
-        return self._scripts.hand_back(job.id, slot.token)
-
-    def _finish(self, slot: Slot, job: Job, verdict: Completed | Failed, now: int) -> Finish:
-        options, failed = self._options, isinstance(verdict, Failed)
-        if isinstance(verdict, Failed):
-            value, fields = verdict.reason, verdict.packed_fields
-            retention = job.opts.remove_on_fail or options.remove_on_fail
-        else:
-            value, fields = verdict.value, b""
-            retention = job.opts.remove_on_complete or options.remove_on_complete
-        kept = retention.count != 0
-        rows = packed_rows(job, verdict, slot.notes, now) if kept else b""
-        return Finish(
-            slot.token, value, retention, job.opts.attempts, failed, options.metrics_points, fields, rows
-        )
-
     # --- one round trip -----------------------------------------------------------------------
 
     async def _round_trip(self, finishing: list[Slot], claiming: list[Slot]) -> None:
@@ -220,7 +184,7 @@ class Pump:
         for slot in finishing:
             fetch_next = not self.stopping and spare >= 0 and not self._is_limited()
             spare += not fetch_next
-            calls.append(self._finish_call(slot, now, fetch_next=fetch_next))
+            calls.append(self._finishes.call(slot, now, fetch_next=fetch_next))
         calls += [self._scripts.move_to_active(now, slot.claim_options) for slot in claiming]
         try:
             replies = await self._link.run(calls)

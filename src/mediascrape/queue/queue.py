@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from mediascrape.errors import JobDataError, JobNotFoundError, JobStateError, QueueUnavailableError
+from mediascrape.errors import JobDataError, JobNotFoundError, JobStateError
 from mediascrape.queue.adding import Added, Adder, JobIds
 from mediascrape.queue.events import QueueEvents
 from mediascrape.queue.job import Job, JobOptions, NewJob
 from mediascrape.queue.keys import QueueKeys
-from mediascrape.queue.link import Link, LinkLostError
+from mediascrape.queue.link import Link
 from mediascrape.queue.lua import command
 from mediascrape.queue.schedules import Schedules
 from mediascrape.queue.scripts import QueueScripts
-from mediascrape.queue.sharing import SharedLink
+from mediascrape.queue.sharing import PatientLink, SharedLink
 from mediascrape.queue.wire import encode_json, flat_fields, now_ms, to_int
 
 State = Literal["waiting", "active", "prioritized", "delayed", "completed", "failed", "waiting-children"]
@@ -75,11 +74,10 @@ class Queue:
         self.defaults = defaults or JobOptions()
         self._scripts = QueueScripts(self.keys)
         self._redis = redis
-        self._link = SharedLink(Link(redis))
-        self._patience_s = patience_s
+        self._link = PatientLink(SharedLink(Link(redis)), patience_s)
         self._adder = Adder(Link(redis), self.keys, patience_s=patience_s, max_memory_bytes=max_memory_bytes)
         self._ids = JobIds()
-        self.schedules = Schedules(self._run, self.keys, self.defaults)
+        self.schedules = Schedules(self._link.run, self.keys, self.defaults)
 
     @property
     def name(self) -> str:
@@ -87,7 +85,9 @@ class Queue:
 
     async def open(self) -> None:
         """Write the queue's description, as Node's Queue does; one already there stays."""
-        await self._run([command("HSETNX", self.keys.meta, field, value) for field, value in _META.items()])
+        await self._link.run(
+            [command("HSETNX", self.keys.meta, field, value) for field, value in _META.items()]
+        )
 
     async def aclose(self) -> None:
         await self._adder.aclose()
@@ -144,12 +144,12 @@ class Queue:
         """Jobs by state. Jobs of a paused queue count as waiting."""
         names = ("wait", "paused", "active", "prioritized", "delayed", "completed", "failed",
                  "waiting-children")  # fmt: skip
-        wait, paused, *rest = (await self._run([self._scripts.get_counts(names)]))[0]
+        wait, paused, *rest = (await self._link.run([self._scripts.get_counts(names)]))[0]
         return dict(zip(STATES, (wait + paused, *rest), strict=True))
 
     async def get_job(self, job_id: str) -> Job | None:
         """A job with its state, or None when it is not (or no longer) in the queue."""
-        flat, state = await self._run([
+        flat, state = await self._link.run([
             command("HGETALL", self.keys.job(job_id)), self._scripts.get_state(job_id),
         ])  # fmt: skip
         fields = flat_fields(flat)
@@ -161,7 +161,7 @@ class Queue:
 
     async def job_state(self, job_id: str) -> State | None:
         """None when the job is not in the queue."""
-        state = (await self._run([self._scripts.get_state(job_id)]))[0]
+        state = (await self._link.run([self._scripts.get_state(job_id)]))[0]
         return None if state == "unknown" else state
 
     async def existing(self, job_ids: Sequence[str]) -> set[str]:
@@ -169,7 +169,7 @@ class Queue:
         found: set[str] = set()
         for start in range(0, len(job_ids), _CHUNK):
             chunk = job_ids[start : start + _CHUNK]
-            replies = await self._run([command("EXISTS", self.keys.job(job_id)) for job_id in chunk])
+            replies = await self._link.run([command("EXISTS", self.keys.job(job_id)) for job_id in chunk])
             found.update(job_id for job_id, exists in zip(chunk, replies, strict=True) if exists)
         return found
 
@@ -202,7 +202,7 @@ class Queue:
                 state, self._scripts.get_jobs(wire, skip, skip + take - 1, oldest_first=oldest_first),
             ))  # fmt: skip
             skip, left = 0, left - take
-        replies = await self._run([ask for _, ask in asks])
+        replies = await self._link.run([ask for _, ask in asks])
         jobs: list[Job] = []
         for (state, _), reply in zip(asks, replies, strict=True):
             for job_id, flat in reply[0]:
@@ -213,12 +213,12 @@ class Queue:
 
     async def get_logs(self, job_id: str, start: int = 0, end: int = -1) -> list[str]:
         """Rows a job logged, oldest first."""
-        rows: list[str] = (await self._run([command("LRANGE", self.keys.logs(job_id), start, end)]))[0]
+        rows: list[str] = (await self._link.run([command("LRANGE", self.keys.logs(job_id), start, end)]))[0]
         return rows
 
     async def metrics(self, outcome: Literal["completed", "failed"], points: int = 60) -> Metrics:
         """What workers with metrics switched on have counted."""
-        meta, data, _ = (await self._run([self._scripts.get_metrics(outcome, 0, points - 1)]))[0]
+        meta, data, _ = (await self._link.run([self._scripts.get_metrics(outcome, 0, points - 1)]))[0]
         return Metrics(int(meta[0] or 0), [int(float(point)) for point in data])
 
     def events(self, *, after: str | None = None) -> QueueEvents:
@@ -227,7 +227,7 @@ class Queue:
 
     async def workers(self) -> list[dict[str, str]]:
         """The connections of all workers of this queue, Node's included, as CLIENT LIST tells."""
-        listing = (await self._run([command("CLIENT", "LIST")]))[0]
+        listing = (await self._link.run([command("CLIENT", "LIST")]))[0]
         rows = listing if isinstance(listing, list) else _client_list(str(listing))
         name = self.keys.client_name
         return [
@@ -252,14 +252,14 @@ class Queue:
     async def retry_all(self, state: Literal["failed", "completed"] = "failed", batch: int = 1000) -> None:
         """Put all finished jobs of a state back to wait."""
         before = now_ms()
-        while (await self._run([self._scripts.move_jobs_to_wait(state, batch, before)]))[0] == 1:
+        while (await self._link.run([self._scripts.move_jobs_to_wait(state, batch, before)]))[0] == 1:
             pass
 
     async def remove_job(self, job_id: str) -> None:
         """Raises JobNotFoundError, or JobStateError while the job runs or belongs to a scheduler."""
-        if not (await self._run([command("EXISTS", self.keys.job(job_id))]))[0]:
+        if not (await self._link.run([command("EXISTS", self.keys.job(job_id))]))[0]:
             raise JobNotFoundError(f"job {job_id} is not in the queue")
-        reply = (await self._run([self._scripts.remove_job(job_id)]))[0]
+        reply = (await self._link.run([self._scripts.remove_job(job_id)]))[0]
         if reply == 0:
             raise JobStateError(f"job {job_id} is running; cancel it first")
         if reply < 0:
@@ -290,38 +290,38 @@ class Queue:
     async def cancel_job(self, job_id: str) -> bool:
         """Ask whichever worker of ours runs the job to cancel it; the attempt fails for good.
         False when no worker was listening (Node's workers cannot be asked)."""
-        return bool((await self._run([command("PUBLISH", self.keys.cancel, job_id)]))[0])
+        return bool((await self._link.run([command("PUBLISH", self.keys.cancel, job_id)]))[0])
 
     # --- the queue ------------------------------------------------------------------------------
 
     async def pause(self) -> None:
         """No worker claims jobs until `resume`; running ones go on."""
-        await self._run([self._scripts.pause()])
+        await self._link.run([self._scripts.pause()])
 
     async def resume(self) -> None:
         emit = True
-        while (await self._run([self._scripts.resume(emit=emit)]))[0]:
+        while (await self._link.run([self._scripts.resume(emit=emit)]))[0]:
             emit = False
 
     async def is_paused(self) -> bool:
-        return bool((await self._run([command("HEXISTS", self.keys.meta, "paused")]))[0])
+        return bool((await self._link.run([command("HEXISTS", self.keys.meta, "paused")]))[0])
 
     async def drain(self, *, delayed: bool = False) -> None:
         """Remove all jobs that wait; with `delayed` those not yet due too."""
-        await self._run([self._scripts.drain(delayed=delayed)])
+        await self._link.run([self._scripts.drain(delayed=delayed)])
 
     async def clean(self, state: State, *, grace_ms: int = 0, limit: int = 0) -> list[str]:
         """Remove jobs that came into a state longer than `grace_ms` ago; the ids removed."""
         wire = "wait" if state == "waiting" else state
         before = now_ms() - grace_ms
-        removed: list[str] = (await self._run([self._scripts.clean(wire, before, limit)]))[0]
+        removed: list[str] = (await self._link.run([self._scripts.clean(wire, before, limit)]))[0]
         return removed
 
     async def obliterate(self, *, force: bool = False, batch: int = 1000) -> None:
         """Remove the queue with all its jobs. Raises JobStateError while jobs are active, unless
         `force`."""
         await self.pause()
-        while reply := (await self._run([self._scripts.obliterate(batch, force=force)]))[0]:
+        while reply := (await self._link.run([self._scripts.obliterate(batch, force=force)]))[0]:
             if reply < 0:
                 raise JobStateError("the queue has active jobs" if reply == -2 else "the queue is not paused")
 
@@ -335,7 +335,7 @@ class Queue:
 
     async def limits(self) -> Limits:
         """What `set_global_concurrency` and `set_rate_limit` of any client have set."""
-        fields, held_ms = await self._run([
+        fields, held_ms = await self._link.run([
             command("HMGET", self.keys.meta, "concurrency", "max", "duration"),
             self._scripts.get_rate_limit_ttl(),
         ])  # fmt: skip
@@ -345,40 +345,14 @@ class Queue:
         return Limits(concurrency, jobs, per_ms, max(held_ms, 0))
 
     async def _set_meta(self, fields: dict[str, int | None]) -> None:
-        await self._run([
+        await self._link.run([
             command("HDEL", self.keys.meta, field) if value is None
             else command("HSET", self.keys.meta, field, value)
             for field, value in fields.items()
         ])  # fmt: skip
 
-    # --- talking to the server ------------------------------------------------------------------
-
-    async def _run(self, commands: Sequence[bytes], *, done: int | None = None) -> list[Any]:
-        """Run commands that may be run twice. Raises QueueUnavailableError.
-
-        done: what a command answers that already took effect; a 0 when it was sent again.
-        """
-        again = False
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._patience_s
-        pause = 0.02
-        while True:
-            try:
-                replies = await self._link.execute(commands)
-            except LinkLostError as error:
-                if loop.time() + pause > deadline:
-                    raise QueueUnavailableError(f"the queue cannot be reached: {error}") from error
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 1.0)
-                again = True
-                continue
-            for reply in replies:
-                if isinstance(reply, RedisError):
-                    raise QueueUnavailableError(f"the queue refused: {reply}") from reply
-            return [0 if again and reply == done else reply for reply in replies]
-
     async def _change(self, packed: bytes, job_id: str, wrong_state: str) -> None:
-        reply = (await self._run([packed], done=_NOT_IN_STATE))[0]
+        reply = (await self._link.run([packed], done=_NOT_IN_STATE))[0]
         if reply == -1:
             raise JobNotFoundError(f"job {job_id} is not in the queue")
         if isinstance(reply, int) and reply < 0:

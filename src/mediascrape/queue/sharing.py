@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from mediascrape.errors import QueueUnavailableError
 from mediascrape.queue.cancelling import cancel_and_wait
 from mediascrape.queue.link import Link, LinkLostError
@@ -80,6 +82,41 @@ class SharedLink:
                 raise
         else:
             _settle(batch, replies, "")
+
+
+class PatientLink:
+    """Waits for a server that is away, and sends again what may be sent twice."""
+
+    def __init__(self, link: SharedLink, patience_s: float) -> None:
+        self._link = link
+        self._patience_s = patience_s
+
+    async def run(self, commands: Sequence[bytes], *, done: int | None = None) -> list[Any]:
+        """Run commands that may be run twice. Raises QueueUnavailableError.
+
+        done: what a command answers that already took effect; a 0 when it was sent again.
+        """
+        again = False
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._patience_s
+        pause = 0.02
+        while True:
+            try:
+                replies = await self._link.execute(commands)
+            except LinkLostError as error:
+                if loop.time() + pause > deadline:
+                    raise QueueUnavailableError(f"the queue cannot be reached: {error}") from error
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 1.0)
+                again = True
+                continue
+            for reply in replies:
+                if isinstance(reply, RedisError):
+                    raise QueueUnavailableError(f"the queue refused: {reply}") from reply
+            return [0 if again and reply == done else reply for reply in replies]
+
+    async def aclose(self) -> None:
+        await self._link.aclose()
 
 
 def _settle(batch: Sequence[_Asked], replies: Sequence[Any], lost: str) -> None:

@@ -1,0 +1,31 @@
+"""What the tests of the groups' gate share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mediascrape.queue.groups import Granted, GroupGate, GroupLimits, Wait
+
+BASE = "bull:media-scrape:"
+GROUP = "https://example.org"
+EIGHT = GroupLimits(concurrent=8)
+
+
+@dataclass
+class Clock:
+    now: float = 1_700_000_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def granted(gate: GroupGate, limits: GroupLimits = EIGHT, group: str = GROUP) -> Granted:
+    answer = await gate.acquire(group, limits)
+    assert isinstance(answer, Granted), answer
+    return answer
+
+
+async def waits(gate: GroupGate, limits: GroupLimits = EIGHT, group: str = GROUP) -> Wait:
+    answer = await gate.acquire(group, limits)
+    assert isinstance(answer, Wait), answer
+    return answer
