@@ -59,7 +59,12 @@ async def test_failed_jobs_are_found_retried_and_removed(service: Service, open_
     await jobs.get_by_role("searchbox").fill("/gone/y")
     await expect(jobs.locator("tbody tr")).to_have_count(1)
     await jobs.get_by_role("button", name="Remove", exact=False).last.click()
-    await expect(jobs).to_contain_text("No failed job matches")
+    await expect(jobs).to_contain_text("No job matches")
+
+    await page.goto(f"{service.url}/queue?state=delayed&q=/broken/c")
+    await expect(jobs).to_contain_text("No delayed job matches")
+    await jobs.get_by_role("link", name="Search all states").click()
+    await expect(jobs.locator("tbody tr .chip")).to_have_text("failed")
 
     await page.goto(f"{service.url}/queue?state=failed&q=/broken/c")
     one = jobs.locator("tbody tr").first

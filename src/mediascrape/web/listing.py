@@ -80,8 +80,23 @@ class ScrapeParams(Paging):
 class JobParams(Paging):
     """Which jobs of the queue."""
 
-    state: JobState = "failed"
+    state: Annotated[
+        JobState | None,
+        Field(description="If none, a search (`q`) is of all states, and a list without one of failed jobs."),
+    ] = None
     q: Annotated[str | None, Field(max_length=200, description="Part of the URL, or a job's id.")] = None
+
+    @property
+    def states(self) -> tuple[JobState, ...]:
+        """Those asked for; the ones that somebody looks for most often first."""
+        if self.state is not None:
+            return (self.state,)
+        return _SEARCHED if self.q else ("failed",)
+
+
+_SEARCHED: tuple[JobState, ...] = (
+    "failed", "active", "waiting", "prioritized", "delayed", "waiting-children", "completed",
+)  # fmt: skip
 
 
 def checked(limit: int, settings: Settings) -> int:

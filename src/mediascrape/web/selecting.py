@@ -21,18 +21,19 @@ _AT_ONCE = 100
 
 
 async def search(
-    queue: Queue, state: JobState, text: str, start: int, limit: int
+    queue: Queue, states: Sequence[JobState], text: str, start: int, limit: int
 ) -> tuple[list[Job], int | None]:
-    """Jobs whose id is `text` or whose URL has it, from a position on; and where to go on."""
+    """Jobs whose id is `text` or whose URL has it, from a position on; and where to go on. The jobs of
+    the states follow one another."""
     if start == 0:
         job = await queue.get_job(text) if ":" not in text else None
-        if job is not None and job.state == state:
+        if job is not None and job.state in states:
             return [job], None
     found: list[Job] = []
     needle = text.casefold()
     position = start
     while position - start < _MOST_SEARCHED:
-        jobs = await queue.list_jobs([state], start=position, limit=_CHUNK)
+        jobs = await queue.list_jobs(states, start=position, limit=_CHUNK)
         for job in jobs:
             position += 1
             if needle in url_of(job).casefold():

@@ -22,22 +22,20 @@ CONFLICT: dict[int | str, dict[str, Any]] = {409: {}}
 JobId = Annotated[str, Path(max_length=200)]
 
 
-@router.get("", response_model=JobList, summary="List the jobs of one state")
+@router.get("", response_model=JobList, summary="List and search jobs")
 async def list_jobs(request: Request, parts: PartsOf, params: Annotated[JobParams, Query()]) -> Response:
     """Latest first. Completed jobs leave the queue: see `/api/scrapes`."""
-    queue, state = parts.media.queue, params.state
+    queue, states = parts.media.queue, params.states
     start = int(params.cursor or 0)
     limit = checked(params.limit, parts.settings)
     if params.q:
         counts, (jobs, after) = await asyncio.gather(
-            queue.counts(), search(queue, state, params.q, start, limit)
+            queue.counts(), search(queue, states, params.q, start, limit)
         )
-        total = counts[state]
+        total = sum(counts[state] for state in states)
     else:
-        counts, jobs = await asyncio.gather(
-            queue.counts(), queue.list_jobs([state], start=start, limit=limit)
-        )
-        total = counts[state]
+        counts, jobs = await asyncio.gather(queue.counts(), queue.list_jobs(states, start=start, limit=limit))
+        total = sum(counts[state] for state in states)
         after = start + len(jobs) if start + len(jobs) < total else None
     items = [QueuedJob.of(job) for job in jobs]
     return with_etag(

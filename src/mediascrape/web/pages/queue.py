@@ -24,7 +24,8 @@ _PAGE = 50
 
 @router.get("/queue")
 async def dashboard(request: Request, parts: PartsOf) -> Response:
-    """Counts, charts, workers, and the jobs of one state (failed ones unless another is asked for)."""
+    """Counts, charts, workers, and jobs: of one state (failed ones unless another is asked for), or, where
+    something is searched for and no state is chosen, of all."""
     given = {name: value for name, value in request.query_params.items() if value != ""}
     params = JobParams.model_validate(given)
     jobs = await _jobs(parts, params)
@@ -40,18 +41,20 @@ async def dashboard(request: Request, parts: PartsOf) -> Response:
 async def _jobs(parts: Parts, params: JobParams) -> dict[str, Any]:
     queue = parts.media.queue
     start = int(params.cursor) if params.cursor and params.cursor.isdigit() else 0
+    states = params.states
     if params.q:
-        jobs, after = await search(queue, params.state, params.q, start, _PAGE)
+        jobs, after = await search(queue, states, params.q, start, _PAGE)
     else:
-        jobs = await queue.list_jobs([params.state], start=start, limit=_PAGE)
+        jobs = await queue.list_jobs(states, start=start, limit=_PAGE)
         after = start + _PAGE if len(jobs) == _PAGE else None
     return {
         "jobs": [(job, url_of(job), code_of(job) if job.failed_reason else "") for job in jobs],
-        "state": params.state,
+        "state": states[0] if len(states) == 1 else "",
+        "chosen": params.state or "",
         "q": params.q or "",
         "elsewhere": await _elsewhere(parts, params.q) if params.q and not jobs else None,
         "next_cursor": after,
-        "reasons": await _reasons(parts) if params.state == "failed" and not start else [],
+        "reasons": await _reasons(parts) if states == ("failed",) and not start else [],
     }
 
 

@@ -147,9 +147,11 @@ function refresh(counts) {
 function reload() {
   const jobs = document.getElementById("jobs");
   if (!jobs) { location.reload(); return; }
-  const query = new URLSearchParams({ state: jobs.dataset.state });
-  const words = document.getElementById("job-search")?.value;
-  if (words) query.set("q", words);
+  const query = new URLSearchParams();
+  for (const name of ["state", "q"]) {
+    const field = jobs.querySelector(`form [name="${name}"]`);
+    if (field?.value) query.set(name, field.value);
+  }
   htmx.ajax("GET", `/queue?${query}`, { target: "#jobs", swap: "outerHTML" });
 }
 
