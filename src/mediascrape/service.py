@@ -106,12 +106,14 @@ class Mediascrape:
         priority: int = 0,
         delay_ms: int = 0,
         force: bool = False,
+        job_id: str | None = None,
     ) -> Submission:
         """Queue a job for every distinct URL that no pending job answers for.
 
         All jobs go in shared round trips, also with those of concurrent calls. A URL that is none is
         reported in `rejected`; the rest is queued. `priority` 1 is the most urgent, 0 goes first of
         all (BullMQ's order). `force` reads pages again that have not changed since they were last scraped.
+        `job_id` is for a call with one URL: the id its job gets.
         Raises QueueUnavailableError when the queue cannot be reached.
         """
         accepted = sift(urls, max_url_length=self.settings.max_url_length)
@@ -120,7 +122,7 @@ class Mediascrape:
         if priority or delay_ms:
             options = replace(options, priority=priority, delay_ms=delay_ms)
         tasks = (ScrapeTask(url, batch, force) for url in accepted.urls)
-        added = await self.queue.add_many(_new_job(task, options) for task in tasks)
+        added = await self.queue.add_many(_new_job(task, options, job_id) for task in tasks)
         jobs = [
             SubmittedJob(one.id, url, one.duplicate) for url, one in zip(accepted.urls, added, strict=True)
         ]
@@ -128,14 +130,15 @@ class Mediascrape:
         return Submission(batch, len(jobs) - repeats, accepted.repeats + repeats, accepted.rejected, jobs)
 
     def submit_one(
-        self, url: str, batch_id: str, *, force: bool = False
+        self, url: str, batch_id: str, job_id: str, *, force: bool = False
     ) -> tuple[str, asyncio.Future[Added]]:
         """As `submit` for a single URL, without a task: its normal form, and what becomes of the add.
 
         Raises InvalidURLError at once; the future ends with QueueUnavailableError where `submit` raises it.
         """
         url = normalize_url(url, max_length=self.settings.max_url_length)
-        return url, self.queue.add_soon(_new_job(ScrapeTask(url, batch_id, force), self.queue.defaults))
+        task = ScrapeTask(url, batch_id, force)
+        return url, self.queue.add_soon(_new_job(task, self.queue.defaults, job_id))
 
     # --- following a submission -------------------------------------------------------------------
 
@@ -192,8 +195,8 @@ class Mediascrape:
         return self.store.iter_media(MediaQuery(job_ids=[job.id for job in submission.jobs]))
 
 
-def _new_job(task: ScrapeTask, options: JobOptions) -> NewJob:
-    return NewJob(JOB_NAME, task.to_data(), options, deduplication_id(task.url))
+def _new_job(task: ScrapeTask, options: JobOptions, job_id: str | None) -> NewJob:
+    return NewJob(JOB_NAME, task.to_data(), options, deduplication_id(task.url), job_id)
 
 
 # --- the original design's functions ----------------------------------------------------------------

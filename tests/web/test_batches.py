@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mediascrape import Mediascrape, Settings
 from mediascrape.loadtest.process import RunningOrigin
-from mediascrape.queue.adding import JobIds, id_runs, ids_of
+from mediascrape.queue.adding import JobIds, id_runs, ids_of, made_at
 from mediascrape.queue.connection import connect
 from web.raw_http import Connection, call, served
 
@@ -54,6 +54,15 @@ def test_many_ids_are_one_short_text(calls: list[tuple[int, int, str]]) -> None:
         if job_id
     ]
     assert ids_of(id_runs(ids)) == ids
+
+
+@given(st.lists(st.integers(0, 2**45), min_size=1))
+def test_an_id_tells_when_it_was_made(times: list[int]) -> None:
+    own = JobIds()
+    ids = [own.next(now) for now in times]
+    latest = max(times[: 1 + times.index(max(times))])
+    assert made_at(ids[times.index(latest)]) == latest / 1000
+    assert made_at("foreign") is made_at("j1") is None
 
 
 def test_ids_of_one_call_cost_next_to_nothing() -> None:
@@ -126,6 +135,22 @@ async def test_a_removed_job_is_missing_while_others_wait(
         await service.queue.remove_job(next(job.id for job in jobs if job.data["url"].endswith("/2")))
         assert await state(url, batch_id) == (1, 0, 0, 0, 1)
         assert await state(url, other) == (2, 0, 0, 0, 0)
+
+
+async def test_the_removed_job_of_a_single_url_is_missing_while_others_wait(
+    service: Mediascrape, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mediascrape.web.batches._LONE_EVERY_S", -1.0)
+    async with served(service) as url:
+        other = await submit(url, "https://example.org/2")
+        body = b'{"urls": ["https://example.org/1"]}'
+        for headers in ({}, {"x_request_id": "1"}):  # the short way and the ordinary one
+            answer = (await call(url, "POST", "/api/media/ingest", body, **headers)).json()
+            batch_id = answer["batch_id"]
+            assert await state(url, batch_id) == (1, 0, 0, 0, 0)
+            await service.queue.remove_job(answer["jobs"][0]["id"])
+            assert await state(url, batch_id, "queued", "missing", "finished") == (0, 1, True)
+        assert await state(url, other) == (1, 0, 0, 0, 0)
 
 
 async def test_an_unknown_batch_is_a_404(service: Mediascrape) -> None:

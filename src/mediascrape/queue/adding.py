@@ -97,6 +97,16 @@ def ids_of(runs: str) -> list[str]:
     return ids
 
 
+def made_at(job_id: str) -> float | None:
+    """When JobIds made this id, in seconds since the epoch; None for a foreign id."""
+    if not _is_ours(job_id):
+        return None
+    ms = 0
+    for start in range(1, 11, 2):
+        ms = ms << 10 | _VALUES[job_id[start : start + 2]]
+    return ms / 1000
+
+
 def _after(job_id: str) -> str | None:
     """The id that JobIds gives after this one in the same millisecond; None for a foreign id."""
     if not _is_ours(job_id):

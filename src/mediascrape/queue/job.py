@@ -227,14 +227,15 @@ _NO_OPTIONS = JobOptions()
 class NewJob:
     """A job to be added; `options` None takes the queue's defaults.
 
-    deduplication_id: as `Deduplication(id)` in the options. Jobs that differ in nothing else share
-    one options object, which is then packed once.
+    deduplication_id, job_id: as `Deduplication(id)` and `job_id` in the options. Jobs that differ in
+    nothing else share one options object, which is then packed once.
     """
 
     name: str
     data: Any
     options: JobOptions | None = None
     deduplication_id: str | None = None
+    job_id: str | None = None
 
 
 @dataclass(slots=True)

@@ -107,6 +107,10 @@ class Queue:
         """As `add`, for a caller that has no task to wait in. JobDataError is raised at once."""
         return self._submit(job, now_ms())
 
+    def new_id(self) -> str:
+        """An id that no other job has, for one that must know it before it is added."""
+        return self._ids.next(now_ms())
+
     async def add_many(self, jobs: Iterable[NewJob]) -> list[Added]:
         """Add jobs, many per round trip. The results stand in the order of the jobs.
 
@@ -130,7 +134,7 @@ class Queue:
             data = encode_json(job.data)
         except (TypeError, ValueError, RecursionError) as error:
             raise JobDataError(f"a job's data must be JSON: {error}") from None
-        job_id = options.job_id or self._ids.next(now)
+        job_id = job.job_id or options.job_id or self._ids.next(now)
         timestamp = now if options.timestamp is None else options.timestamp
         call = self._scripts.add_job(job_id, job, data, options, timestamp)
         deduplication_id = job.deduplication_id

@@ -82,6 +82,7 @@ class WebApp:
             batches,
             ingest.Replies(redis, service.queue.keys, settings.idempotency_ttl_s),
             max_urls=settings.max_urls_per_request,
+            new_id=service.queue.new_id,
         )
         self._comfortable = _comfortable(
             Parts(
@@ -91,7 +92,7 @@ class WebApp:
         gate = Gate(self._routed, settings, sessions)
         self._app = RequestIds(gate)
         #: For the server: see LeanProtocol.
-        self.lean = Lean(gate, service.submit_one)
+        self.lean = Lean(gate, service.submit_one, service.queue.new_id)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)

@@ -2,7 +2,7 @@
 
 What ended is counted by the store (`batch_progress`); how many jobs a batch has is kept here, in
 Valkey beside the jobs, and expires with them. A call with one URL, by far the most frequent, keeps
-nothing: its batch id says that there is one job.
+nothing: its batch id says that there is one job, and which.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import cast
 
 from redis.asyncio import Redis
 
-from mediascrape.queue.adding import id_runs, ids_of
+from mediascrape.queue.adding import id_runs, ids_of, made_at
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.queue import Queue
 from mediascrape.store import Store
@@ -33,9 +33,14 @@ _random = random.Random()  # noqa: S311
 #: Active jobs that are looked at to tell a batch's active from its queued.
 _LOOK_AT = 1000
 _LOOK_EVERY_S = 0.5
-#: Seconds between two looks for single jobs of a batch, and for how many batches the last one is kept.
+#: Seconds between two looks for the jobs of a batch one by one, and for the only one of a batch; for how
+#: many batches the last one is kept.
 _MISSING_EVERY_S = 20.0
+_LONE_EVERY_S = 1.0
 _MISSING_KEPT = 1000
+
+#: How far our clock may be behind that of the process that made a batch.
+_SKEW_S = 60.0
 
 CountMissing = Callable[[Sequence[str]], Awaitable[int]]
 
@@ -66,10 +71,14 @@ class BatchState:
         return self.queued == 0 and self.active == 0
 
 
-def new_batch_id(urls: int, now: float) -> str:
-    """A batch's id: time-sortable, and telling when the batch is of one URL."""
-    stamp = f"{int(now * 1000):012x}{_random.getrandbits(48):012x}"
-    return f"{_SINGLE}{stamp}" if urls == 1 else stamp
+def new_batch_id(now: float) -> str:
+    """A time-sortable id of a batch of several URLs."""
+    return f"{int(now * 1000):012x}{_random.getrandbits(48):012x}"
+
+
+def single_batch_id(job_id: str) -> str:
+    """The id of a batch of one URL, which is to be this job's."""
+    return _SINGLE + job_id
 
 
 def duplicate_batch_id(batch_id: str) -> str:
@@ -79,10 +88,11 @@ def duplicate_batch_id(batch_id: str) -> str:
 
 def created_at(batch_id: str) -> float | None:
     """When one of our ids was made; None for a foreign one."""
-    stamp = batch_id[4:] if batch_id[:4] in _FACTS else batch_id
-    if len(stamp) != 24 or not set(stamp) <= set("0123456789abcdef"):
+    if batch_id[:4] in _FACTS:
+        return made_at(batch_id[4:])
+    if len(batch_id) != 24 or not set(batch_id) <= set("0123456789abcdef"):
         return None
-    return int(stamp[:12], 16) / 1000
+    return int(batch_id[:12], 16) / 1000
 
 
 class Batches:
@@ -126,10 +136,12 @@ class Batches:
     async def get(self, batch_id: str) -> BatchState | None:
         """A batch's state; None when it is not known, or no longer."""
         created = created_at(batch_id) or 0.0
-        kept = _FACTS.get(batch_id[:4]) if 0 <= self._clock() - created < KEEP_S else None
+        kept = _FACTS.get(batch_id[:4]) if -_SKEW_S <= self._clock() - created < KEEP_S else None
         if kept is None:
             kept = cast("str | None", await self._redis.get(self._prefix + batch_id))
         facts, _, ids = (kept or "0 0 0").partition("|")
+        if batch_id.startswith(_SINGLE):
+            ids = batch_id[4:]
         total, duplicates, rejected = map(int, facts.split())
         # The queue first: a job leaves it when its rows are committed, so none is missed between the two.
         active, pending = await self._look_for(batch_id)
@@ -179,7 +191,8 @@ class Batches:
         are looked for one by one, so seldom, and only when the batch has lasted a while."""
         now = self._clock()
         checked, missing = self._missing.get(batch_id, (created, 0))
-        if ids and now - checked > _MISSING_EVERY_S:
+        every = _LONE_EVERY_S if batch_id.startswith(_SINGLE) else _MISSING_EVERY_S
+        if ids and now - checked > every:
             missing = await self._count_missing(ids_of(ids))
             self._missing[batch_id] = (now, missing)
             self._missing.move_to_end(batch_id)

@@ -23,7 +23,7 @@ from mediascrape.errors import MediascrapeError
 from mediascrape.queue.job import MAX_PRIORITY
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.submission import Submission
-from mediascrape.web.batches import Batches, idempotency_key, new_batch_id
+from mediascrape.web.batches import Batches, idempotency_key, new_batch_id, single_batch_id
 from mediascrape.web.models import JSON_NUMBER
 from mediascrape.web.problems import Problem, fields_of, problem_of
 
@@ -58,7 +58,7 @@ Submit = Callable[..., Awaitable[Submission]]
 
 
 class Ingest:
-    """The route as an ASGI application. `submit` is `Mediascrape.submit`."""
+    """The route as an ASGI application. `submit` is `Mediascrape.submit`, `new_id` `Queue.new_id`."""
 
     def __init__(
         self,
@@ -67,12 +67,14 @@ class Ingest:
         replies: Replies,
         *,
         max_urls: int,
+        new_id: Callable[[], str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._submit = submit
         self._batches = batches
         self._replies = replies
         self._max_urls = max_urls
+        self._new_id = new_id
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,9 +109,11 @@ class Ingest:
             ) from None  # fmt: skip
         if len(request.urls) > self._max_urls:
             raise Problem(413, "too_many_urls", f"At most {self._max_urls} URLs are taken at once.")
+        job_id = self._new_id() if len(request.urls) == 1 else None
         submission = await self._submit(
             request.urls,
-            batch_id=new_batch_id(len(request.urls), self._clock()),
+            batch_id=single_batch_id(job_id) if job_id else new_batch_id(self._clock()),
+            job_id=job_id,
             priority=request.priority,
             delay_ms=request.delay_ms,
             force=request.force,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
@@ -23,7 +22,7 @@ from mediascrape.errors import InvalidURLError, MediascrapeError
 from mediascrape.queue.adding import Added
 from mediascrape.web import ingest
 from mediascrape.web.access import CLOSED_HEADERS, Gate
-from mediascrape.web.batches import duplicate_batch_id, new_batch_id
+from mediascrape.web.batches import duplicate_batch_id, single_batch_id
 from mediascrape.web.problems import MEDIA_TYPE, Problem, problem_of
 
 log = logging.getLogger(__name__)
@@ -44,16 +43,18 @@ _END = (b"\r\nconnection: close\r\n\r\n", b"\r\n\r\n")
 class SubmitOne(Protocol):
     """`Mediascrape.submit_one`."""
 
-    def __call__(self, url: str, batch_id: str, *, force: bool) -> tuple[str, asyncio.Future[Added]]: ...
+    def __call__(
+        self, url: str, batch_id: str, job_id: str, *, force: bool
+    ) -> tuple[str, asyncio.Future[Added]]: ...
 
 
 class Lean:
-    """What every connection shares."""
+    """What every connection shares. `new_id` is `Queue.new_id`."""
 
-    def __init__(self, gate: Gate, submit_one: SubmitOne, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, gate: Gate, submit_one: SubmitOne, new_id: Callable[[], str]) -> None:
         self.gate = gate
         self.submit_one = submit_one
-        self.clock = clock
+        self.new_id = new_id
 
 
 class _NoEvent:
@@ -149,9 +150,10 @@ class LeanProtocol(HttpToolsProtocol):
         except Problem as problem:
             self._refuse(request, problem)
             return True
-        request.batch_id = new_batch_id(1, lean.clock())
+        job_id = lean.new_id()
+        request.batch_id = single_batch_id(job_id)
         try:
-            request.url, future = lean.submit_one(urls[0], request.batch_id, force=force)
+            request.url, future = lean.submit_one(urls[0], request.batch_id, job_id, force=force)
         except InvalidURLError:
             return False
         future.add_done_callback(lambda added: self._end(request, added))
