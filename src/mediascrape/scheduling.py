@@ -100,3 +100,18 @@ def schedule_to_json(schedule: Schedule) -> dict[str, Any]:
         "runs": schedule.runs,
         "priority": schedule.options.priority,
     }
+
+
+def rhythm(repeat: Repeat) -> str:
+    """How a schedule repeats, for people."""
+    if repeat.cron is not None:
+        return f"{repeat.cron} ({repeat.tz or 'UTC'})"
+    seconds, rest = divmod(repeat.every_ms or 0, 1000)
+    if rest:
+        return f"every {repeat.every_ms} ms"
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return f"every {''.join(parts)}"

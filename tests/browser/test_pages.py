@@ -14,7 +14,7 @@ from served import serving
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TOKEN, READ_TOKEN = "a-token-of-some-length", "another-token-to-read-with"
-PAGES = ("gallery", "nothing", "detail", "submit", "batch", "queue", "job", "docs")
+PAGES = ("gallery", "nothing", "detail", "submit", "batch", "queue", "job", "schedules", "docs")
 
 
 async def address(service: Service, name: str) -> str:
@@ -25,7 +25,11 @@ async def address(service: Service, name: str) -> str:
         return f"{service.url}/jobs/{(await service.call('/api/jobs'))['items'][0]['id']}"
     if name == "batch":
         return f"{service.url}/batches/{await service.scrape('/gone/e')}"
+    if name == "schedules":
+        wanted = {"urls": [f"{service.site}/page/91"], "cron": "0 0 1 1 *", "tz": "Europe/Berlin"}
+        await service.call("/api/schedules", wanted)
     paths = {
+        "schedules": "/schedules",
         "gallery": "/",
         "nothing": "/?q=nonesuch",
         "submit": "/submit",
@@ -97,6 +101,48 @@ async def test_the_first_view_is_light(service: Service, open_page: OpenPage) ->
     assert sum(sizes.values()) <= 100_000, sizes
 
 
+async def test_pages_are_scheduled_and_unscheduled(
+    tmp_path_factory: pytest.TempPathFactory, open_page: OpenPage, axe: str
+) -> None:
+    mediascrape = CommandLine(tmp_path_factory.mktemp("schedules"))
+    async with serving(mediascrape, "--no-worker") as url:
+        page = await open_page(f"{url}/queue", timezone_id="Asia/Tokyo", reduced_motion="reduce")
+        await expect(page.locator(".chart canvas")).to_have_count(4)  # the scripts run
+        await page.keyboard.press("g")
+        await page.keyboard.press("t")
+        await expect(page).to_have_url(f"{url}/schedules")
+        schedules = page.locator("#schedules")
+        await expect(schedules).to_contain_text("Nothing is scraped again by itself")
+        assert await serious(page, axe) == []
+
+        pages = page.get_by_label("Pages to scrape")
+        await pages.fill("https://example.org/<b>news</b>\nnonsense")
+        await page.get_by_role("textbox", name="Interval").fill("soon")
+        await page.get_by_role("button", name="Schedule these").click()
+        await expect(page.get_by_role("alert")).to_contain_text("soon")
+        await page.get_by_role("textbox", name="Interval").fill("1h30m")
+        await page.keyboard.press("Enter")
+        row = schedules.locator("tbody tr")
+        await expect(row).to_contain_text("every 1h30m")
+        await expect(row).to_contain_text("news")
+        assert await row.locator("b").count() == 0
+        await expect(page.get_by_role("alert")).to_contain_text("nonsense: invalid_url")
+        await expect(pages).to_have_value("nonsense")
+
+        await page.get_by_label("At set times").check()
+        await expect(page.get_by_role("textbox", name="Interval")).to_be_hidden()
+        await pages.fill("https://example.org/daily")
+        await page.get_by_label("Cron").fill("0 6 * * 1-5")
+        await page.get_by_role("button", name="Schedule these").click()
+        await expect(schedules).to_contain_text("0 6 * * 1-5 (Asia/Tokyo)")
+        assert await serious(page, axe) == []
+
+        for left in ("1 schedule", "No schedules"):
+            await schedules.get_by_role("button", name="Remove").first.click()
+            await expect(schedules.get_by_role("heading")).to_have_text(left)
+            await expect(schedules).to_be_focused()
+
+
 async def test_people_log_in_and_readers_only_look(
     tmp_path_factory: pytest.TempPathFactory, open_page: OpenPage, axe: str
 ) -> None:
@@ -120,3 +166,6 @@ async def test_people_log_in_and_readers_only_look(
         await page.goto(f"{url}/queue")
         await expect(page.get_by_role("heading", name="Queue", level=1)).to_be_visible()
         await expect(page.get_by_role("button", name="Pause")).to_have_count(0)
+        await page.goto(f"{url}/schedules")
+        await expect(page.get_by_text("Whoever may submit pages")).to_be_visible()
+        await expect(page.get_by_role("button", name="Schedule these")).to_have_count(0)

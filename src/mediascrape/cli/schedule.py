@@ -149,7 +149,7 @@ def _time_ms(flag: str, text: str | None) -> int | None:
 
 def _show(schedules: list[Schedule], output_format: str) -> None:
     from mediascrape.queue.wire import now_ms
-    from mediascrape.scheduling import page_url, schedule_to_json
+    from mediascrape.scheduling import page_url, rhythm, schedule_to_json
 
     if output_format == "json":
         click.echo(json.dumps([schedule_to_json(schedule) for schedule in schedules]))
@@ -161,7 +161,7 @@ def _show(schedules: list[Schedule], output_format: str) -> None:
     rows = (
         (
             schedule.id,
-            _rhythm(schedule.repeat),
+            rhythm(schedule.repeat),
             "ended" if schedule.ended(now) else _when(schedule.next_ms),
             schedule.runs,
             safe(page_url(schedule) or f"({schedule.name})", 200),
@@ -170,20 +170,6 @@ def _show(schedules: list[Schedule], output_format: str) -> None:
     )
     view = table(("id", "repeats", "next run", "runs", "page"), rows, right=("runs",), whole=("id",))
     console().print(view)
-
-
-def _rhythm(repeat: Repeat) -> str:
-    if repeat.cron is not None:
-        return f"{repeat.cron} ({repeat.tz or 'UTC'})"
-    seconds, rest = divmod(repeat.every_ms or 0, 1000)
-    if rest:
-        return f"every {repeat.every_ms} ms"
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return f"every {''.join(parts)}"
 
 
 def _when(milliseconds: int) -> str:

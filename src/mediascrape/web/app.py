@@ -31,6 +31,7 @@ from mediascrape.web.pages import access as access_pages
 from mediascrape.web.pages import docs as docs_page
 from mediascrape.web.pages import gallery as gallery_pages
 from mediascrape.web.pages import queue as queue_pages
+from mediascrape.web.pages import schedules as schedule_pages
 from mediascrape.web.pages import submit as submit_pages
 from mediascrape.web.pages.rendering import STATIC
 from mediascrape.web.parts import Parts
@@ -39,7 +40,7 @@ from mediascrape.web.sessions import Sessions, load_secret
 from mediascrape.web.thumbnails.service import Thumbnails, open_thumbnails
 
 RESOURCES = (media, batches_api, jobs, queue, schedules, events, health)
-PAGES = (gallery_pages, submit_pages, queue_pages, docs_page, access_pages)
+PAGES = (gallery_pages, submit_pages, queue_pages, schedule_pages, docs_page, access_pages)
 
 
 @asynccontextmanager

@@ -169,7 +169,7 @@ async function copy(text) {
 
 // --- keyboard ----------------------------------------------------------------------------------------
 
-const PLACES = { g: "/", s: "/submit", q: "/queue" };
+const PLACES = { g: "/", s: "/submit", q: "/queue", t: "/schedules" };
 let afterG = 0;
 
 function move(step) {
