@@ -70,7 +70,10 @@ def _unwrapped(text: str) -> str:
 
 def _mended(text: str) -> Iterator[Any]:
     """Wrapping in CDATA or comments and trailing commas are dropped; what follows the first error is lost."""
-    text = _trailing_comma.sub("", _block_comment.sub("", _wrapping.sub("", text)))
+    text = _wrapping.sub("", text)
+    # Only up to the last end, or each comment without one would be searched to the end of the text.
+    last = text.rfind("*/") + 2
+    text = _trailing_comma.sub("", _block_comment.sub("", text[:last]) + text[last:])
     position = 0
     while True:
         while position < len(text) and text[position] in " \t\r\n;,\ufeff":
