@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mediascrape.scrape.extract import extract
+from mediascrape.scrape.extract.embeds import provider_of
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,24 @@ def test_players(url: str, provider: str, identity: str, thumbnail: str | None) 
 def test_what_is_no_player(url: str) -> None:
     (item,) = extract(f'<iframe src="{url}"></iframe>'.encode(), base_url="https://example.org/").items
     assert (item.kind, item.provider, item.provider_id, item.thumbnail) == ("embed", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("start", "part"),
+    [
+        ("https://w.soundcloud.com/player/?", "&url="),
+        ("https://w.soundcloud.com/player/", "?url="),
+        ("https://www.facebook.com/plugins/video.php?&href=", "videos"),
+        ("https://www.facebook.com", "/plugins/video.php?"),
+        ("https://bandcamp.com", "/EmbeddedPlayer/"),
+        ("https://embed.music.apple.com/album/", "/album"),
+        ("https://www.mixcloud.com", "/widget/iframe/?"),
+        ("https://platform.twitter.com", "/embed/"),
+        ("https://www.youtube.com", "/watch?"),
+        ("https://vk.com", "/video_ext.php?"),
+    ],
+)
+def test_long_urls_of_a_provider_end(start: str, part: str) -> None:
+    """Each would take minutes if its pattern looked ahead from every place where it can start."""
+    for _ in range(100):
+        assert provider_of(start + part * (8000 // len(part)) + "!") is None

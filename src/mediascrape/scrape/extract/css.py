@@ -16,8 +16,9 @@ STRING = r"\"(?:[^\"\\\n]++|\\.)*+\"?|'(?:[^'\\\n]++|\\.)*+'?"
 #: A URL without quotes is one token: `;`, `{` and `(` in it mean nothing.
 BARE_URL = r"[uU][rR][lL]\([ \t\n\f\r]*+(?![\"'])(?:[^)\\]++|\\.)*+\)?"
 
+#: Takes any text: a part that it could not would be tried again from each of its characters.
 _declaration = re.compile(
-    rf"[ \t\n\f\r;]*+(--[^:;{{}}()\s]*+|-?[a-zA-Z][a-zA-Z-]*+)?((?:[^;\"'(\\uU]++|{BARE_URL}|{STRING}|\\."
+    rf"[ \t\n\f\r;]*+(--[^:;{{}}()\s]*+|-?[a-zA-Z][a-zA-Z-]*+)?((?:[^;\"'(\\uU]++|{BARE_URL}|{STRING}|\\.?"
     rf"|\((?:[^()\"'\\]++|{STRING}|\\.|\((?:[^()\"'\\]++|{STRING}|\\.|\([^()]*+\))*+\))*+\)|[uU(])*+)(?:;|\Z)",
     re.DOTALL,
 ).finditer

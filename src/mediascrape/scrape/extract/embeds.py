@@ -17,7 +17,10 @@ from mediascrape.scrape.extract.text import plain
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`path` is searched in what follows the host; `thumbnail` is a format with the id."""
+    """`path` is searched in what follows the host; `thumbnail` is a format with the id.
+
+    A pattern that starts anywhere and then looks far ahead costs as the square of the URL: anchor it.
+    """
 
     name: str
     hosts: tuple[str, ...]
@@ -32,10 +35,10 @@ def _row(name: str, hosts: str, path: str, thumbnail: str | None = None) -> Prov
 #: One line a provider. A host stands for its subdomains, too.
 PROVIDERS = (
     _row("youtube", "youtube.com youtube-nocookie.com",
-         r"/(?:embed/(?!videoseries)|v/|shorts/|live/|watch\?(?:.*&)?v=)([\w-]{11})",
+         r"^/(?:embed/(?!videoseries)|v/|shorts/|live/|watch\?(?:.*&)?v=)([\w-]{11})",
          "https://i.ytimg.com/vi/{}/hqdefault.jpg"),
     _row("youtube", "youtube.com youtube-nocookie.com",
-         r"/(?:embed/videoseries|playlist)\?(?:.*&)?list=([\w-]+)"),
+         r"^/(?:embed/videoseries|playlist)\?(?:.*&)?list=([\w-]+)"),
     _row("youtube", "youtu.be", r"^/([\w-]{11})", "https://i.ytimg.com/vi/{}/hqdefault.jpg"),
     _row("vimeo", "player.vimeo.com", r"^/video/(\d+)"),
     _row("vimeo", "vimeo.com", r"^/(?:moogaloop\.swf\?(?:.*&)?clip_id=)?(\d+)"),
@@ -46,21 +49,22 @@ PROVIDERS = (
     _row("dailymotion", "dai.ly", r"^/([a-zA-Z0-9]+)", "https://www.dailymotion.com/thumbnail/video/{}"),
     _row("twitch", "player.twitch.tv clips.twitch.tv", r"[?&](?:video|channel|clip|collection)=([\w-]+)"),
     _row("soundcloud", "w.soundcloud.com",
-         r"[?&]url=.*?(?:tracks|playlists|users)(?:/|%2F)(?:soundcloud%3A\w+%3A)?(\d+)"),
+         r"^[^?]*\?(?:.*&)?url=[^&]*?(?:tracks|playlists|users)(?:/|%2F)(?:soundcloud%3A\w+%3A)?(\d+)"),
     _row("spotify", "open.spotify.com embed.spotify.com",
          r"(?:/embed(?:-podcast)?/|uri=spotify(?::|%3A))((?:track|album|playlist|episode|show|artist)(?:/|:|%3A)\w+)"),
     _row("tiktok", "tiktok.com", r"/(?:embed/(?:v2/)?|player/v1/|@[\w.-]+/video/)(\d+)"),
     _row("facebook", "facebook.com",
-         r"/plugins/(?:video|post)\.php\?(?:.*&)?href=[^&]*?(?:videos|posts|reel|watch)(?:%[0-9A-Fa-f]{2}|[^&\d%])*(\d{6,})"),
+         r"^(?:/v[\d.]+)?/plugins/(?:video|post)\.php\?(?:.*&)?href=[^&]*?(?:videos|posts|reel|watch)(?:%[0-9A-Fa-f]{2}|[^&\d%]){0,100}+(\d{6,})"),
     _row("facebook", "facebook.com", r"/(?:video/embed\?video_id=|v/)(\d+)"),
-    _row("x", "platform.twitter.com platform.x.com", r"/embed/.*[?&]id=(\d+)"),
+    _row("x", "platform.twitter.com platform.x.com", r"^/embed/.*[?&]id=(\d+)"),
     _row("x", "twitter.com x.com", r"/(?:\w+/status|i/videos(?:/tweet)?)/(\d+)"),
     _row("instagram", "instagram.com", r"^/(?:p|reel|tv)/([\w-]+)"),
-    _row("bandcamp", "bandcamp.com", r"/EmbeddedPlayer/.*?((?:album|track)=\d+)"),
+    _row("bandcamp", "bandcamp.com", r"^/EmbeddedPlayer/.*?((?:album|track)=\d+)"),
     _row("mixcloud", "mixcloud.com player-widget.mixcloud.com",
-         r"/widget/iframe/\?(?:.*&)?feed=(?:https%3A%2F%2Fwww\.mixcloud\.com)?(?:/|%2F)([^&]+?)(?:/|%2F)?(?:&|$)"),
+         r"^/widget/iframe/\?(?:.*&)?feed=(?:https%3A%2F%2Fwww\.mixcloud\.com)?(?:/|%2F)([^&]+?)(?:/|%2F)?(?:&|$)"),
     _row("apple-podcasts", "embed.podcasts.apple.com", r"/id(\d+)"),
-    _row("apple-music", "embed.music.apple.com", r"/(?:album|playlist|song)/[^?]*?/?([\w.-]+)(?:\?|$)"),
+    _row("apple-music", "embed.music.apple.com",
+         r"^(?:/[\w-]+)?/(?:album|playlist|song)/(?:[^/?]*+/)*+([\w.-]+)(?:\?|$)"),
     _row("streamable", "streamable.com", r"^/(?:[eos]/)?(\w+)$"),
     _row("wistia", "fast.wistia.net fast.wistia.com", r"/embed/(?:iframe|medias|playlists)/(\w+)"),
     _row("brightcove", "players.brightcove.net", r"^(/\d+/[^?]*\?(?:.*&)?videoId=[\w:-]+)"),
@@ -72,7 +76,7 @@ PROVIDERS = (
     _row("odysee", "odysee.com", r"^/\$/embed/([^?]+)"),
     _row("bilibili", "player.bilibili.com", r"[?&]bvid=(\w+)"),
     _row("youku", "player.youku.com", r"/(?:embed|sid)/([\w=]+)"),
-    _row("vk", "vk.com vkvideo.ru", r"/video_ext\.php\?(?:.*&)?(oid=-?\d+&id=\d+)"),
+    _row("vk", "vk.com vkvideo.ru", r"^/video_ext\.php\?(?:.*&)?(oid=-?\d+&id=\d+)"),
     _row("rutube", "rutube.ru", r"/play/embed/(\w+)"),
     _row("ok", "ok.ru", r"^/videoembed/(\d+)"),
     _row("internet-archive", "archive.org", r"^/embed/([^?/]+)", "https://archive.org/services/img/{}"),
@@ -84,7 +88,7 @@ PROVIDERS = (
     _row("deezer", "widget.deezer.com", r"/widget/\w+/((?:track|album|playlist|episode|show)/\d+)"),
     _row("audioboom", "embeds.audioboom.com", r"/posts/(\d+)"),
     _row("libsyn", "html5-player.libsyn.com", r"/embed/episode/id/(\d+)"),
-    _row("podbean", "podbean.com", r"/player(?:-v2)?/\?(?:.*&)?i=([\w-]+)"),
+    _row("podbean", "podbean.com", r"^/player(?:-v2)?/\?(?:.*&)?i=([\w-]+)"),
     _row("issuu", "e.issuu.com", r"[?&]d=([\w-]+)"),
 )  # fmt: skip
 
