@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -38,13 +39,15 @@ def stack(leave_out: frozenset[int]) -> list[psutil.Process]:
     return found
 
 
-def cpu_seconds(leave_out: frozenset[int]) -> float:
-    total = 0.0
+def cpu_seconds(leave_out: frozenset[int]) -> Counter[str]:
+    """By the processes' names."""
+    spent: Counter[str] = Counter()
     for process in stack(leave_out):
         with contextlib.suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
+            used = times.user + times.system + times.children_user + times.children_system
+            spent[process.name()] += used  # type: ignore[assignment]  # a Counter of seconds
+    return spent
 
 
 def memory_bytes(process: psutil.Process) -> int:
@@ -56,6 +59,7 @@ class Usage:
     """What a stack used between two moments. Memory in bytes, CPU and wall time in seconds."""
 
     cpu: float = 0.0
+    cpu_by_process: dict[str, float] = field(default_factory=dict)
     wall: float = 0.0
     peak_memory: int = 0
     peak_by_process: dict[str, int] = field(default_factory=dict)
@@ -86,7 +90,9 @@ async def measured(leave_out: frozenset[int]) -> AsyncIterator[Usage]:
         yield usage
     finally:
         usage.wall = time.perf_counter() - start
-        usage.cpu = cpu_seconds(leave_out) - cpu
+        spent = cpu_seconds(leave_out)
+        usage.cpu_by_process = {name: spent[name] - cpu[name] for name in spent}
+        usage.cpu = sum(usage.cpu_by_process.values())
         sampling.cancel()
 
 

@@ -101,9 +101,12 @@ async def run_all(arguments: argparse.Namespace, scenario: Scenario) -> list[tup
 
 
 def _line(concurrency: int, r: Result) -> str:
+    split = ", ".join(
+        f"{name} {cpu / r.jobs * 1000:.3f}" for name, cpu in r.usage.cpu_by_process.items() if cpu
+    )
     return (
         f"{r.peer} at {concurrency}: {r.ok} ok, {r.failed} failed, {r.media} media, "
-        f"{r.cpu_ms:.3f} ms CPU/job, {r.rate:.0f}/s in {r.usage.wall:.1f} s, "
+        f"{r.cpu_ms:.3f} ms CPU/job ({split}), {r.rate:.0f}/s in {r.usage.wall:.1f} s, "
         f"{r.usage.peak_memory >> 20} MB {r.error}"
     )
 

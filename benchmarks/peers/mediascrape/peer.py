@@ -1,4 +1,4 @@
-"""mediascrape as a program uses it: embedded Valkey with its append-only file, SQLite store, politeness on.
+"""mediascrape as its commands run it: embedded Valkey with its append-only file, SQLite store, politeness on.
 
 Mode `noop` runs jobs that do nothing, added before the clock starts, through its queue and worker alone;
 mode `add` only adds.
@@ -14,6 +14,7 @@ from pathlib import Path
 import uvloop
 from protocol import ADD, CONCURRENCY, JOBS, NOOP, Count, ready
 
+from mediascrape.allocator import keep_freed_memory, settle_garbage_collector
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
 from mediascrape.queue.job import Job, JobOptions, NewJob, Retention
@@ -35,6 +36,7 @@ async def pages(count: Count) -> None:
     from mediascrape.service import Mediascrape
 
     async with Mediascrape(SETTINGS) as service:
+        settle_garbage_collector()
         await asyncio.to_thread(ready)
         progress = await service.wait(await service.submit(JOBS))
         count.ok, count.failed, count.media = progress.done, progress.failed, progress.found
@@ -67,4 +69,5 @@ async def alone(count: Count) -> None:
         await asyncio.to_thread(count.report)
 
 
+keep_freed_memory()  # as the commands do
 uvloop.run(alone(Count()) if NOOP or ADD else pages(Count()))

@@ -7,6 +7,7 @@ import logging
 
 import click
 
+from mediascrape.allocator import settle_garbage_collector
 from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
 from mediascrape.cli.running import run
@@ -31,5 +32,6 @@ async def _work(settings: Settings) -> None:
     from mediascrape.service import Mediascrape
 
     async with Mediascrape(settings):
+        settle_garbage_collector()
         log.info("working on the queue %s; Ctrl-C or SIGTERM stops", settings.queue_name)
         await asyncio.Event().wait()
