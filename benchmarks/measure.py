@@ -12,7 +12,7 @@ import contextlib
 import ctypes
 import os
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,14 +39,14 @@ def stack(leave_out: frozenset[int]) -> list[psutil.Process]:
     return found
 
 
-def cpu_seconds(leave_out: frozenset[int]) -> Counter[str]:
+def cpu_seconds(leave_out: frozenset[int]) -> defaultdict[str, float]:
     """By the processes' names."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
     for process in stack(leave_out):
         with contextlib.suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
             used = times.user + times.system + times.children_user + times.children_system
-            spent[process.name()] += used  # type: ignore[assignment]  # a Counter of seconds
+            spent[process.name()] += used
     return spent
 
 

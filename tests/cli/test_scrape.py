@@ -105,6 +105,22 @@ async def test_nothing_to_do_is_wrong_usage(mediascrape: CommandLine, arguments:
     assert "error" in result.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("scrape", "https://example.org/", "-o", "missing/media.jsonl"),
+        ("loadtest", "--report", "missing/load.html"),
+    ],
+)
+async def test_a_file_that_cannot_be_written_is_told_before_the_work(
+    mediascrape: CommandLine, arguments: tuple[str, ...]
+) -> None:
+    result = await mediascrape.run(*arguments)
+    assert result.status == 2
+    assert result.err.endswith("there is no directory missing\n")
+    assert not (mediascrape.directory / "data").exists()
+
+
 async def test_a_server_out_of_reach_is_status_4(mediascrape: CommandLine) -> None:
     result = await mediascrape.run("scrape", "http://example.org", REDIS_URL="redis://127.0.0.1:1")
     assert result.status == 4

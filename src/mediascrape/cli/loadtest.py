@@ -16,6 +16,7 @@ import click
 from mediascrape.cli import EXIT_JOBS_FAILED
 from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
+from mediascrape.cli.results import require_writable
 from mediascrape.cli.running import run
 from mediascrape.cli.terminal import console, duration, table
 from mediascrape.loadtest.options import FAULTS, OriginOptions, check_latency, parse_fault
@@ -145,6 +146,8 @@ def loadtest_command(
     configure_logging("error" if settings.log_level == "info" else settings.log_level)
     from mediascrape.loadtest.driver import LoadOptions
 
+    if report is not None:
+        require_writable(report)
     origin = OriginOptions(
         hosts=flags["hosts"],
         latency=flags["latency"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections import Counter
@@ -38,6 +39,16 @@ async def write_media(items: AsyncIterator[StoredMedia], form: Form, output: str
             kinds[item.kind] += 1
             writer.write(item.to_record())
     return kinds
+
+
+def require_writable(path: Path) -> None:
+    """Before long work whose result goes there. Raises ConfigurationError."""
+    if path.is_dir():
+        raise ConfigurationError(f"cannot write {path}: it is a directory")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"cannot write {path}: there is no directory {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigurationError(f"cannot write {path}: permission denied")
 
 
 def json_lines_output() -> Callable[[dict[str, Any]], None]:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -14,6 +15,7 @@ import click
 from mediascrape.cli import EXIT_JOBS_FAILED
 from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
+from mediascrape.cli.results import require_writable, write_media
 from mediascrape.cli.running import run
 from mediascrape.cli.sources import gather_urls
 from mediascrape.cli.terminal import console, duration, safe, size, table
@@ -69,6 +71,8 @@ def scrape_command(
     configure_logging("warning" if settings.log_level == "info" else settings.log_level)
     if output_format is None:
         output_format = "table" if output is None and sys.stdout.isatty() else "jsonl"
+    if output is not None:
+        require_writable(Path(output))
     return run(_Scrape(settings, output_format, output, quiet).run(gather_urls(urls, files), force=force))
 
 
@@ -136,8 +140,6 @@ class _Scrape:
             yield report
 
     async def _show_media(self, service: Mediascrape, submission: Submission) -> Counter[str]:
-        from mediascrape.cli.results import write_media
-
         items = service.media(submission)
         if self._format == "table":
             return await self._show_table(items)
