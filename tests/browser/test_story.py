@@ -96,9 +96,9 @@ async def test_the_dashboard_follows_without_a_reload(service: Service, open_pag
 
 
 async def test_a_page_that_nobody_sees_holds_no_connection(service: Service, open_page: OpenPage) -> None:
-    page = await open_page(f"{service.url}/queue")
+    page = await open_page("about:blank")
     async with page.expect_response(lambda response: response.url.endswith("/api/events")):
-        await page.reload()
+        await page.goto(f"{service.url}/queue")
     for hidden, event in ((True, "requestfailed"), (False, "request")):
         async with page.expect_event(event, lambda request: request.url.endswith("/api/events")):
             await page.evaluate(

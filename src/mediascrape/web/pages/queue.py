@@ -42,6 +42,8 @@ async def _jobs(parts: Parts, params: JobParams) -> dict[str, Any]:
     queue = parts.media.queue
     start = int(params.cursor) if params.cursor and params.cursor.isdigit() else 0
     states = params.states
+    # Before the list, so that a job that comes meanwhile makes the page ask again.
+    count = (await queue.counts())[states[0]]
     if params.q:
         jobs, after = await search(queue, states, params.q, start, _PAGE)
     else:
@@ -50,6 +52,7 @@ async def _jobs(parts: Parts, params: JobParams) -> dict[str, Any]:
     return {
         "jobs": [(job, url_of(job), code_of(job) if job.failed_reason else "") for job in jobs],
         "state": states[0] if len(states) == 1 else "",
+        "count": count,
         "chosen": params.state or "",
         "q": params.q or "",
         "elsewhere": await _elsewhere(parts, params.q) if params.q and not jobs else None,

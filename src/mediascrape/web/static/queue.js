@@ -135,14 +135,12 @@ function span(seconds) {
   return whole < 7200 ? `${Math.round(whole / 60)} min` : whole < 172800 ? `${Math.round(whole / 3600)} h` : `${Math.round(whole / 86400)} d`;
 }
 
-let shown = null;
 /** The list of jobs follows the counts, unless somebody is choosing in it. */
 function refresh(counts) {
   const jobs = document.getElementById("jobs");
-  const now = counts[jobs.dataset.state];
+  const changed = jobs.dataset.state && counts[jobs.dataset.state] !== Number(jobs.dataset.count);
   const busy = jobs.contains(document.activeElement) && document.activeElement !== document.body;
-  if (shown !== null && shown.state === jobs.dataset.state && shown.count !== now && !busy && !jobs.querySelector("tbody input:checked")) reload();
-  shown = { state: jobs.dataset.state, count: now };
+  if (changed && !busy && !jobs.querySelector("tbody input:checked")) reload();
 }
 function reload() {
   const jobs = document.getElementById("jobs");
