@@ -39,11 +39,14 @@ async def test_a_relative_url(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_what_cannot_be_opened(path: Path) -> None:
-    (path.parent / "file").touch()
-    for place in (path.parent / "file" / "media.db", path.parent):
-        with pytest.raises(StoreUnavailableError, match=str(place)):
-            async with open_store(place):
-                pass
+    file = path.parent / "file"
+    file.touch()
+    with pytest.raises(ConfigurationError, match=f"{file}: a file stands in its place"):
+        async with open_store(file / "media.db"):
+            pass
+    with pytest.raises(StoreUnavailableError, match=str(path.parent)):
+        async with open_store(path.parent):
+            pass
     with pytest.raises(ConfigurationError, match="mysql"):
         async with open_store("mysql://localhost/media"):
             pass
