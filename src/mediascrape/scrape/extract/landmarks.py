@@ -1,8 +1,9 @@
 """Where the words stand in a document that may matter to media: the names of tags, extensions, functions of CSS.
 
 All are looked for at once by the Aho-Corasick algorithm in lower-cased bytes. `ahocorasick_rs` skips to their first
-letters by vector instructions: 0.4 ns a byte, where a regular expression for the same words takes 2 to 4. Words that
-begin otherwise have an automaton of their own, for with many first letters there is nothing to skip.
+letters by vector instructions: with the lower-casing about 1.5 ns a byte, where a regular expression for the same
+words takes 2 to 4. Words that begin otherwise have an automaton of their own, for with many first letters there is
+nothing to skip.
 """
 
 from __future__ import annotations
