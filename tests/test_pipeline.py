@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from mediascrape import Mediascrape, Settings
-from mediascrape.errors import JobDataError
+from mediascrape.errors import JobDataError, StoreUnavailableError
 from mediascrape.pipeline import JOB_NAME, ScrapeTask, read_task
 from mediascrape.scrape.urls import without_credentials
+from mediascrape.store import Validators
 from scrape.hostile_origin import HostileOrigin, Request, hostile_origin
 
 PAGE = b'<title>A page</title><img src="/a.png"><img src="/b.png">'
@@ -242,3 +243,26 @@ async def test_redirects_keep_to_the_limit_of_the_host_they_lead_to(
         assert worker is not None
         assert worker.counters.retried == 0
     assert most == 1
+
+
+async def test_a_store_that_is_away_is_told_once_and_costs_no_attempt(
+    make_settings: MakeSettings,
+    near: HostileOrigin,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A line for each of thousands of jobs in flight would fill disks, or stop a worker whose log is a full pipe."""
+
+    async def away(url: str) -> Validators | None:
+        raise StoreUnavailableError("PostgreSQL at db:5432/media: Connection refused")
+
+    async with Mediascrape(make_settings()) as service, asyncio.timeout(30):
+        monkeypatch.setattr(service.store, "validators", away)
+        await service.submit([near.url(f"/{number}") for number in range(8)])
+        while (await service.queue.counts())["delayed"] < 8:
+            await asyncio.sleep(0.01)
+        held = await service.queue.list_jobs(["delayed"])
+        assert [job.attempts_made for job in held] == [0] * 8
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 1
+    assert "waits: PostgreSQL at db:5432/media" in told[0]

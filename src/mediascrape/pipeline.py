@@ -35,6 +35,8 @@ from mediascrape.store import OK, PageRecord, ScrapeRecord, Store
 JOB_NAME = "scrape-page"
 #: Milliseconds until a job is tried again when the store or the queue could not be reached.
 SERVICE_AWAY_MS = 2000
+#: Seconds between two warnings that a service is away: each job in flight finds out for itself.
+_WARN_EVERY_S = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +120,7 @@ class Pipeline:
         self._max_url_length = max_url_length
         self._revalidate = revalidate
         self._clock = clock
+        self._warned_at = float("-inf")
 
     async def process(self, job: Job, context: JobContext) -> dict[str, Any]:
         """Scrape the job's page; the result goes into BullMQ's `completed` event."""
@@ -126,8 +129,15 @@ class Pipeline:
                 return await self._scrape(job, context)
         except ServiceUnavailableError as error:
             # Our own services are away: no fault of the page, so no attempt of its job is used.
-            log.warning("job %s waits: %s", job.id, error)
+            self._warn(job, error)
             raise Postpone(SERVICE_AWAY_MS, error.reason) from error
+
+    def _warn(self, job: Job, error: ServiceUnavailableError) -> None:
+        now = self._clock()
+        is_due = not 0 <= now - self._warned_at < _WARN_EVERY_S
+        if is_due:
+            self._warned_at = now
+        log.log(logging.WARNING if is_due else logging.DEBUG, "job %s waits: %s", job.id, error)
 
     async def _scrape(self, job: Job, context: JobContext) -> dict[str, Any]:
         started = self._clock()

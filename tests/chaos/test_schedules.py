@@ -20,7 +20,7 @@ KILLS = 15
 QUEUE = "schedules"
 
 
-async def check(queue: Queue) -> None:
+async def check(queue: Queue, kills: int) -> None:
     """Each schedule has exactly one job that will add the next: the one its time names."""
     schedules = await queue.schedules.page(limit=100)
     assert len(schedules) == SCHEDULES
@@ -30,8 +30,8 @@ async def check(queue: Queue) -> None:
     pending = Counter(
         job.repeat_job_key for job in await queue.list_jobs(["waiting", "delayed"], limit=10 * SCHEDULES)
     )
-    # A job that goes back after its worker died has added its successor already.
-    assert max(pending.values()) <= 2, pending
+    # A job that goes back after its worker died has added its successor already, which may meet the same end.
+    assert max(pending.values()) <= 1 + kills, pending
 
 
 async def all_went_on(queue: Queue, before: dict[str, int]) -> bool:
@@ -48,17 +48,17 @@ async def test_killed_workers_end_no_schedule(tmp_path: Path) -> None:
         await queue.schedules.upsert([
             NewSchedule(f"s{n}", Repeat(every_ms=40), NewJob("x", {"n": n}, gone)) for n in range(SCHEDULES)
         ])  # fmt: skip
-        for _ in range(KILLS):
+        for kills in range(1, KILLS + 1):
             doomed = start_queue_worker(server.url, QUEUE)
             await asyncio.sleep(rng.uniform(0.02, 0.3))
             doomed.kill()
             await asyncio.to_thread(doomed.join)
-            await check(queue)
+            await check(queue, kills)
         before = {schedule.id: schedule.runs for schedule in await queue.schedules.page(limit=100)}
         assert sum(before.values()) > SCHEDULES, "the kills fell before the work"
         async with queue_worker(client, QUEUE), asyncio.timeout(30):
             while not await all_went_on(queue, before):
                 await asyncio.sleep(0.05)
-        await check(queue)
+        await check(queue, KILLS)
         await queue.aclose()
         await client.aclose()
