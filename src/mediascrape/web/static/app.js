@@ -170,7 +170,7 @@ async function copy(text) {
 // --- keyboard ----------------------------------------------------------------------------------------
 
 const PLACES = { g: "/", s: "/submit", q: "/queue", t: "/schedules" };
-let afterG = 0;
+let afterG = -Infinity; // not 0, or in the first second of a page one key would do for two
 
 function move(step) {
   const items = [...document.querySelectorAll("#grid .open, [data-nav]")];
@@ -194,7 +194,7 @@ document.addEventListener("keydown", (event) => {
   if (typing && event.key === "Escape") event.target.blur();
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.timeStamp - afterG < 1200 && PLACES[event.key]) {
-    afterG = 0;
+    afterG = -Infinity;
     location.href = PLACES[event.key];
     return;
   }
