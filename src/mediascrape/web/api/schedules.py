@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from mediascrape.errors import InvalidScheduleError
@@ -22,25 +22,45 @@ from mediascrape.web.problems import Problem, not_found
 router = APIRouter(prefix="/api/schedules", tags=["schedules"])
 
 
-class SchedulesRequest(BaseModel):
-    """Pages, and either an interval or a cron expression."""
+_NULL: JsonValue = {"type": "null"}
+_TEXT: JsonValue = {"type": "string"}
+#: What `Repeat` refuses, as far as JSON Schema can say it; `format` names the rest.
+_EITHER_OR: dict[str, JsonValue] = {
+    "oneOf": [
+        {"required": ["every"], "properties": {"every": _TEXT, "cron": _NULL, "tz": _NULL}},
+        {"required": ["cron"], "properties": {"cron": _TEXT, "every": _NULL}},
+    ],
+    "anyOf": [{"properties": {"immediately": {"const": False}}}, {"properties": {"start": _NULL}}],
+    "examples": [
+        {"urls": ["https://example.org/"], "every": "1h"},
+        {"urls": ["https://example.org/"], "cron": "0 6 * * 1-5", "tz": "Europe/Berlin"},
+    ],
+}
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"urls": ["https://example.org/"], "every": "1h"}]},
-    )
+
+def _text(form: str, length: int) -> Any:
+    """An optional string, of a format that OpenAPI has no word for."""
+    return Field(max_length=length, json_schema_extra={"format": form})
+
+
+class SchedulesRequest(BaseModel):
+    """Pages, and either an interval or a cron expression. One that would never run is refused (422)."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_EITHER_OR)
 
     urls: Annotated[list[str], Field(min_length=1)]
     every: Annotated[
-        str | None,
-        Field(max_length=50, description="Between two runs: 30s, 15m, 1h30m, 7d; the first is now."),
+        Annotated[str, _text("interval", 50)] | None,
+        Field(description="Between two runs: 30s, 15m, 1h30m, 7d; the first is now."),
     ] = None
     cron: Annotated[
-        str | None, Field(max_length=250, description="Five fields, six with seconds, or @hourly, @daily ….")
+        Annotated[str, _text("cron", 250)] | None,
+        Field(description="Five fields, six with seconds, or @hourly, @daily …."),
     ] = None
-    tz: Annotated[str | None, Field(max_length=64, description="IANA time zone of `cron`; UTC if none.")] = (
-        None
-    )
+    tz: Annotated[
+        Annotated[str, _text("time-zone", 64)] | None,
+        Field(description="IANA time zone of `cron`; UTC if none."),
+    ] = None
     limit: Annotated[int | None, Field(ge=1, le=10**9, description="Runs in all."), JSON_NUMBER] = None
     start: Annotated[AwareDatetime | None, Field(description="First run no earlier.")] = None
     end: Annotated[AwareDatetime | None, Field(description="No run is planned after it.")] = None
