@@ -77,6 +77,19 @@ def test_a_wrong_value_is_named_with_its_variable(
         Settings.load()
 
 
+def test_what_is_accepted_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDIASCRAPE_CONCURRENCY", "lots")
+    monkeypatch.setenv("MEDIASCRAPE_ALLOW_NETWORKS", "here")
+    monkeypatch.setenv("MEDIASCRAPE_TOKEN", "short")
+    with pytest.raises(ConfigurationError) as raised:
+        Settings.load()
+    told = sorted(str(raised.value).split("; "))
+    assert told[0].startswith("MEDIASCRAPE_ALLOW_NETWORKS='here': 'here' does not appear to be")
+    assert told[1].startswith("MEDIASCRAPE_CONCURRENCY='lots': should be 'auto', or a valid integer")
+    assert told[2] == "MEDIASCRAPE_TOKEN: needs 16 characters or more"
+    assert len(told) == 3
+
+
 def test_a_secret_that_is_too_short_is_not_shown() -> None:
     with pytest.raises(ConfigurationError, match="MEDIASCRAPE_TOKEN: ") as caught:
         Settings.load(token="hunter2")

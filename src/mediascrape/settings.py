@@ -16,11 +16,14 @@ from urllib.parse import quote, urlencode
 
 from platformdirs import user_data_path
 from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from mediascrape.errors import ConfigurationError
 
 PREFIX = "MEDIASCRAPE_"
+#: How pydantic begins most of its messages.
+_WANTED = "Input should be "
 #: Settings that keep the names which the user's other tools already use.
 UNPREFIXED = (
     "redis_url",
@@ -355,10 +358,21 @@ class Settings(BaseSettings):
 
 
 def _explain(error: ValidationError) -> Iterator[str]:
+    """One sentence a setting, however many ways it could have been right."""
+    by_name: dict[str, list[ErrorDetails]] = {}
     for problem in error.errors(include_url=False):
-        name = str(problem["loc"][0]) if problem["loc"] else "settings"
+        by_name.setdefault(str(problem["loc"][0]) if problem["loc"] else "settings", []).append(problem)
+    for name, problems in by_name.items():
         env = name if name.isupper() else f"{PREFIX}{name.upper()}"
         field = Settings.model_fields.get(name.lower())
         secret = field is not None and "SecretStr" in str(field.annotation)
-        given = "" if secret else f"={problem.get('input')!r}"
-        yield f"{env}{given}: {problem['msg']}"
+        given = "" if secret else f"={problems[0].get('input')!r}"
+        told = ", or ".join(map(_sentence, problems))
+        wanted = "should be " if all(p["msg"].startswith(_WANTED) for p in problems) else ""
+        yield f"{env}{given}: {wanted}{told}"
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    if problem["type"] == "too_short":  # of a secret, which pydantic counts in items
+        return f"needs {problem['ctx']['min_length']} characters or more"
+    return problem["msg"].removeprefix("Value error, ").removeprefix(_WANTED)

@@ -127,6 +127,30 @@ async def test_wrong_usage_is_status_2(mediascrape: CommandLine) -> None:
         assert result.err
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [("scrap", "mediascrape scrape"), ("https://example.org/", "mediascrape scrape https://example.org/")],
+)
+async def test_a_slip_of_the_pen_is_understood(mediascrape: CommandLine, typed: str, meant: str) -> None:
+    result = await mediascrape.run(typed)
+    assert (result.status, f"Did you mean `{meant}`?" in result.err) == (2, True)
+
+
+async def test_networks_are_named_with_commas_or_one_by_one(mediascrape: CommandLine) -> None:
+    command = (
+        "scrape",
+        "http://127.0.0.1:9/",
+        "--allow-network",
+        "10.0.0.0/8,127.0.0.0/8",
+        "--allow-network",
+        "::1",
+    )
+    assert "connect" in (await mediascrape.run(*command)).err  # contacted, and nobody is there
+    help_text = (await mediascrape.run("scrape", "--help")).out
+    assert "May be repeated." in help_text
+    assert "N|auto" in help_text  # as it is to be written
+
+
 async def test_what_happened_in_the_queue_is_told(mediascrape: CommandLine) -> None:
     await mediascrape.run("submit", *PAGES)
     told = await mediascrape.run("queue", "events", "--past", "--kind", "waiting", "--limit", "3", "--json")

@@ -25,6 +25,12 @@ from mediascrape.store import ScrapeQuery
 PAGE = "http://127.0.0.1:9/"
 
 
+async def test_a_url_that_is_none_is_told_once(mediascrape: CommandLine) -> None:
+    added = await mediascrape.run("schedule", "add", "nonsense", "--every", "1h")
+    assert (added.status, added.out) == (3, "")
+    assert added.err == "rejected  nonsense  invalid_url: not an absolute URL\n"
+
+
 async def test_add_list_and_remove(mediascrape: CommandLine) -> None:
     added = await mediascrape.run("schedule", "add", PAGE, PAGE + "#top", "nonsense", "--every", "1h30m")
     assert added.status == 3

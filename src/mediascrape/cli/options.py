@@ -19,6 +19,9 @@ _HELP = {setting.name: setting for setting in describe_settings()}
 class _Concurrency(click.ParamType[Any]):
     name = "N|auto"
 
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        return self.name  # click would write AUTO, which is not taken
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "auto" or isinstance(value, int):
             return value
@@ -36,18 +39,18 @@ _FLAGS: dict[str, tuple[Sequence[str], dict[str, Any]]] = {
     "queue_name": (["--queue-name"], {"metavar": "NAME"}),
     "log_level": (["--log-level"], {"type": click.Choice(["debug", "info", "warning", "error"])}),
     "host": (["--host"], {"metavar": "ADDRESS"}),
-    "port": (["--port"], {"type": click.IntRange(0, 65535)}),
+    "port": (["--port"], {"type": click.IntRange(0, 65535), "metavar": "N"}),
     "concurrency": (["-c", "--concurrency"], {"type": _Concurrency()}),
-    "job_timeout_ms": (["--job-timeout-ms"], {"type": click.IntRange(min=1)}),
+    "job_timeout_ms": (["--job-timeout-ms"], {"type": click.IntRange(min=1), "metavar": "MS"}),
     "allow_networks": (["--allow-network"], {"multiple": True, "metavar": "CIDR"}),
     "robots": (["--robots/--no-robots"], {"default": None}),
-    "host_concurrency": (["--host-concurrency"], {"type": click.IntRange(min=1)}),
-    "host_delay_ms": (["--host-delay-ms"], {"type": click.IntRange(min=0)}),
+    "host_concurrency": (["--host-concurrency"], {"type": click.IntRange(min=1), "metavar": "N"}),
+    "host_delay_ms": (["--host-delay-ms"], {"type": click.IntRange(min=0), "metavar": "MS"}),
     "user_agent": (["--user-agent"], {}),
     "kinds": (["--kind"], {"multiple": True, "type": click.Choice(["image", "video", "audio", "embed"])}),
     "keep_decoration": (["--keep-decoration"], {"is_flag": True, "default": None}),
-    "min_width": (["--min-width"], {"type": click.IntRange(min=0)}),
-    "min_height": (["--min-height"], {"type": click.IntRange(min=0)}),
+    "min_width": (["--min-width"], {"type": click.IntRange(min=0), "metavar": "PX"}),
+    "min_height": (["--min-height"], {"type": click.IntRange(min=0), "metavar": "PX"}),
     "deep": (["--deep"], {"is_flag": True, "default": None}),
 }
 
@@ -75,7 +78,11 @@ def with_settings(*groups: Sequence[str]) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         def call(**arguments: Any) -> Any:
             given = {name: arguments.pop(name) for name in names}
-            overrides = {name: value for name, value in given.items() if value is not None and value != ()}
+            overrides = {
+                name: ",".join(value) if isinstance(value, tuple) else value
+                for name, value in given.items()
+                if value is not None and value != ()
+            }
             _warn_of_unknown_variables()
             return function(settings=Settings.load(**overrides), **arguments)
 
@@ -84,9 +91,10 @@ def with_settings(*groups: Sequence[str]) -> Callable[[F], F]:
         for name in reversed(names):
             declarations, extra = _FLAGS[name]
             setting = _HELP[name]
-            shown = f"{setting.help} [env: {setting.env}]" + (
-                f" [default: {setting.default}]" if setting.default else ""
+            shown = (
+                f"{setting.help}{' May be repeated.' if extra.get('multiple') else ''} [env: {setting.env}]"
             )
+            shown += f" [default: {setting.default}]" if setting.default else ""
             call = click.option(*declarations, name, help=shown, **extra)(call)
         return call  # type: ignore[return-value]
 

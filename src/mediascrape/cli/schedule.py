@@ -68,7 +68,8 @@ def add(
     done = on_queue(settings, lambda queue: _add(_of(queue, settings), pages, repeat, priority))
     for one in done.rejected:
         click.echo(f"rejected  {safe(one.url, 120)}  {safe(one.reason, 200)}", err=True)
-    _show(done.schedules, output_format)
+    if done.schedules or output_format == "json":
+        _show(done.schedules, output_format)
     return EXIT_JOBS_FAILED if done.rejected else 0
 
 

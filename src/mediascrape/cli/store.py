@@ -62,10 +62,13 @@ def store_group() -> None:
 def info_command(settings: Settings, as_json: bool) -> None:
     """Say which database it is, how large, and what it holds."""
 
+    from mediascrape.queue.connection import redact
+
     async def look(store: Store) -> dict[str, object]:
         info, totals = await store.info(), await store.totals()
         return {
             "database": str(info),
+            "place": redact(settings.store_url),
             "bytes": info.bytes,
             "pages": totals.pages,
             "media": totals.media,

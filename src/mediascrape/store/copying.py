@@ -42,12 +42,15 @@ async def copy_store(
     A copy that was cut off goes on after the rows it brought: each table is filled in the order of its
     keys, some rows in one transaction. Nothing may be saved in either until it is done.
 
-    Raises ConfigurationError when the target holds anything but a part of this copy, StoreRejectedError
+    Raises ConfigurationError when both are the same database, or the target holds anything but a part of
+    this copy, StoreRejectedError
     when the two do not hold as many rows in the end, StoreUnavailableError when one is out of reach.
     """
     options = StoreOptions()
     if (path := sqlite_path(source)) is not None and not path.exists():
         raise ConfigurationError(f"there is no store to copy at {path}")
+    if _same(source, target):
+        raise ConfigurationError("FROM and TO are the same database; copy into a new one")
     origin = await open_backend(source, options)
     try:
         destination = await open_backend(target, options)
@@ -57,6 +60,13 @@ async def copy_store(
             await destination.close()
     finally:
         await origin.close()
+
+
+def _same(source: str | Path, target: str | Path) -> bool:
+    one, other = sqlite_path(source), sqlite_path(target)
+    if one is not None and other is not None:
+        return other.exists() and one.samefile(other)
+    return str(source) == str(target)
 
 
 async def _copy(source: Backend, target: Backend, on_progress: Progress) -> Copied:

@@ -16,6 +16,7 @@ for one fsync per group commit.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -63,6 +64,23 @@ def _switch_to_wal(connection: apsw.Connection, timeout_s: float) -> None:
             return
 
 
+def _wrong_place(path: Path, error: BaseException | None) -> str | None:
+    """What a person has to change so that the file can be opened; None when it may open another time."""
+    if path.is_dir():
+        return "is a directory; name a file in it"
+    if isinstance(error, apsw.NotADBError):
+        return "is no SQLite database; name another file, it is left as it is"
+    refused = (apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError)
+    if isinstance(error, PermissionError) or (isinstance(error, refused) and not _may_write(path)):
+        return "may not be written by this user; set MEDIASCRAPE_DATA_DIR or DATABASE_URL to another place"
+    return None
+
+
+def _may_write(path: Path) -> bool:
+    """SQLite keeps its log beside the file."""
+    return os.access(path.parent, os.W_OK) and (not path.exists() or os.access(path, os.W_OK))
+
+
 class SQLiteBackend:
     """A database file; made by `open`."""
 
@@ -77,12 +95,17 @@ class SQLiteBackend:
 
     @classmethod
     async def open(cls, path: Path, options: StoreOptions) -> SQLiteBackend:
-        """Open or create the file and bring its tables up to date."""
+        """Open or create the file and bring its tables up to date.
+
+        Raises ConfigurationError when it is no database, or stands where we may not write.
+        """
         backend = cls(path, options)
         try:
             await backend._in(backend._writer, backend._migrate)
-        except BaseException:
+        except BaseException as error:
             await backend.close()
+            if (wrong := _wrong_place(path, error.__cause__)) is not None:
+                raise ConfigurationError(f"{path} {wrong}") from None
             raise
         return backend
 

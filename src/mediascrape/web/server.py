@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
@@ -85,7 +86,10 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
-        raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror or error}") from None
+        hint = "; --port takes another, 0 any free one" if error.errno == errno.EADDRINUSE else ""
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}{hint}"
+        ) from None
     listener.setblocking(False)
     return listener
 
