@@ -4,6 +4,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 ARGS   ?= --help
 TESTS  ?=
+# What hatch_build.py compiles; see pyproject.toml.
+COMPILED := $(wildcard src/mediascrape/scrape/extract/*.py) src/mediascrape/scrape/urls.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format settings screenshots lock clean
@@ -11,10 +13,10 @@ TESTS  ?=
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run ## run mediascrape: make run ARGS='scrape https://example.org'
+run: $(VENV)/.package ## run mediascrape: make run ARGS='scrape https://example.org'
 	@$(BIN)/mediascrape $(ARGS)
 
-test: $(VENV)/.dev ## check style and types, then run all tests (TESTS=path for some of them)
+test: $(VENV)/.dev $(VENV)/.package ## check style and types, then run all tests (TESTS=path for some of them)
 	$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest $(TESTS)
 
@@ -27,10 +29,10 @@ format: $(VENV)/.dev ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-settings: $(VENV)/.run ## write docs/settings.md from the settings themselves
+settings: $(VENV)/.package ## write docs/settings.md from the settings themselves
 	$(BIN)/python -m mediascrape.variables > docs/settings.md
 
-screenshots: $(VENV)/.dev ## take the pictures in docs/img anew (needs Chromium)
+screenshots: $(VENV)/.dev $(VENV)/.package ## take the pictures in docs/img anew (needs Chromium)
 	PYTHONPATH=tests $(BIN)/python -m browser.screenshots
 
 lock: $(VENV)/.dev ## pin the newest allowed version of every dependency
@@ -43,6 +45,7 @@ lock: $(VENV)/.dev ## pin the newest allowed version of every dependency
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src -name '*.so' -delete
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mediascrape needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ..." >&2; exit 2; }
@@ -51,11 +54,14 @@ $(VENV)/bin/python:
 $(VENV)/.run: pyproject.toml requirements/run.lock | $(VENV)/bin/python
 	@echo "Installing pinned dependencies into $(VENV) (once)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	@touch $@
+
+$(VENV)/.package: pyproject.toml hatch_build.py $(COMPILED) | $(VENV)/.run
+	@echo "Compiling the extractor, if there is a C compiler (half a minute; MEDIASCRAPE_COMPILE=0 leaves it out)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml requirements/dev.lock | $(VENV)/bin/python
 	@echo "Installing pinned development dependencies into $(VENV) (once)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@ $(VENV)/.run

@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 
+import mediascrape as package
 from command_line import CommandLine
 from mediascrape.loadtest.options import OriginOptions
 from mediascrape.loadtest.process import RunningOrigin, running_origin
+
+
+def pytest_configure() -> None:
+    """What the tests show must be what the sources say: a binary hides the source beside it."""
+    for binary in Path(package.__file__).parent.rglob("*.so"):
+        source = binary.with_name(binary.name.partition(".")[0] + ".py")
+        if source.exists() and source.stat().st_mtime > binary.stat().st_mtime:
+            pytest.exit(f"{source} is newer than what was compiled of it: `make test` compiles anew", 4)
 
 
 @pytest.fixture
