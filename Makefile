@@ -57,7 +57,7 @@ $(VENV)/.run: pyproject.toml requirements/run.lock | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.package: pyproject.toml hatch_build.py $(COMPILED) | $(VENV)/.run
-	@echo "Compiling the extractor, if there is a C compiler (half a minute; MEDIASCRAPE_COMPILE=0 leaves it out)" >&2
+	@echo "Compiling the extractor, if there is a C compiler (half a minute; COMPILE_EXTRACTOR=0 leaves it out)" >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 

@@ -1,7 +1,7 @@
 """Compiles the modules that every page runs through, where a C compiler is to be had.
 
 mypyc makes C of the typed Python source as it stands: extracting a page costs two thirds. Without a compiler, or
-Python's headers, or with MEDIASCRAPE_COMPILE=0, the same modules run as plain Python. MEDIASCRAPE_COMPILE=1
+Python's headers, or with COMPILE_EXTRACTOR=0, the same modules run as plain Python. COMPILE_EXTRACTOR=1
 makes a failure to compile an error, for those who build wheels.
 
 Which modules: `[tool.hatch.build.targets.wheel.hooks.custom]` in pyproject.toml. An editable installation gets its
@@ -39,7 +39,7 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
                 binary.unlink()
         if not self._is_wanted():
             self.app.display_info(
-                f"not compiled ({_obstacle() or 'MEDIASCRAPE_COMPILE=0'}): runs as plain Python"
+                f"not compiled ({_obstacle() or 'COMPILE_EXTRACTOR=0'}): runs as plain Python"
             )
             return
         self._temporary = tempfile.TemporaryDirectory()
@@ -48,7 +48,7 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
             self._compile(source, binaries)
         except subprocess.CalledProcessError as error:
             output = error.stdout[-2000:]
-            if os.environ.get("MEDIASCRAPE_COMPILE") == "1":
+            if os.environ.get("COMPILE_EXTRACTOR") == "1":
                 raise RuntimeError(f"mypyc could not compile:\n{output}") from error
             self.app.display_warning(f"not compiled, runs as plain Python:\n{output}")
             return
@@ -65,12 +65,12 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def _is_wanted(self) -> bool:
         return (
-            self.target_name == "wheel" and os.environ.get("MEDIASCRAPE_COMPILE") != "0" and not _obstacle()
+            self.target_name == "wheel" and os.environ.get("COMPILE_EXTRACTOR") != "0" and not _obstacle()
         )
 
     def _compile(self, source: Path, binaries: Path) -> None:
         """In a process of its own: mypy ends the one it runs in when it finds an error."""
-        self.app.display_info("compiling the extractor (half a minute; MEDIASCRAPE_COMPILE=0 leaves it out)")
+        self.app.display_info("compiling the extractor (half a minute; COMPILE_EXTRACTOR=0 leaves it out)")
         modules = sorted(
             str(path.relative_to(source)) for name in self.config["modules"] for path in source.glob(name)
         )
