@@ -64,9 +64,7 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
             self._temporary.cleanup()
 
     def _is_wanted(self) -> bool:
-        return (
-            self.target_name == "wheel" and os.environ.get("COMPILE_EXTRACTOR") != "0" and not _obstacle()
-        )
+        return self.target_name == "wheel" and os.environ.get("COMPILE_EXTRACTOR") != "0" and not _obstacle()
 
     def _compile(self, source: Path, binaries: Path) -> None:
         """In a process of its own: mypy ends the one it runs in when it finds an error."""
