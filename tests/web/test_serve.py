@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from command_line import CommandLine
+from mediascrape import web
 from mediascrape.loadtest.process import RunningOrigin
 from served import serving
 
@@ -80,6 +83,42 @@ async def test_pages_come_with_a_strict_policy_and_problems_are_documents(medias
         assert json.loads(body)["status"] == 404
         for path in ("/healthz", "/readyz"):
             assert (await get_json(base + path))["status"] == "ok"
+
+
+async def test_a_person_s_wrong_link_is_answered_by_a_page(mediascrape: CommandLine) -> None:
+    async with serving(mediascrape, "--no-worker") as base:
+        for path, expected, told in (
+            ("/nope", 404, "Nothing here"),
+            ("/media/999999", 404, "No media item has the id 999999."),
+            ("/jobs/none", 404, "none"),
+            ("/batches/none", 404, "No batch none is known."),
+            ("/?min_width=wide&since=soon", 422, "min_width"),
+            ("/?cursor=%3Cscript%3E", 422, "cursor"),
+            ("/queue?state=lost", 422, "state"),
+        ):
+            status, headers, body = await call(base + path, accept="text/html,*/*;q=0.8")
+            assert (status, headers["content-type"]) == (expected, "text/html; charset=utf-8"), path
+            text = body.decode()
+            assert told in text
+            assert "<script>" not in text
+            assert 'href="/queue"' in text  # the way back
+            for accept, extra in (("*/*", {}), ("text/html", {"hx_request": "true"})):
+                status, headers, body = await call(base + path, accept=accept, **extra)
+                assert (status, headers["content-type"]) == (expected, "application/problem+json"), path
+        status, headers, _ = await call(f"{base}/api/nope", accept="text/html")
+        assert (status, headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_each_problem_s_type_leads_to_its_explanation(mediascrape: CommandLine) -> None:
+    sources = "".join(path.read_text() for path in Path(web.__file__).parent.rglob("*.py"))
+    codes = {*re.findall(r"Problem\(\s*\d{3},\s*\"([a-z_]+)\"", sources), "method_not_allowed"}
+    assert len(codes) > 15
+    async with serving(mediascrape, "--no-worker") as base:
+        _, _, page = await call(f"{base}/docs")
+        explained = set(re.findall(r'id="problem-([a-z_]+)"', page.decode()))
+        assert codes <= explained
+        _, _, body = await call(f"{base}/api/media?cursor=1.2")
+        assert json.loads(body)["type"].partition("#problem-")[2] in explained
 
 
 async def test_a_foreign_host_name_is_refused(mediascrape: CommandLine) -> None:

@@ -170,7 +170,7 @@ class Gate:
         role = "full" if self._sessions.open else session.role if session else "none"
         if session is not None:
             return Identity(role, session)
-        if _wants_page(scope, headers):
+        if wants_page(scope, headers):
             session, new_cookie = self._sessions.new("none")
             return Identity(role, session, new_cookie)
         return Identity(role)
@@ -206,7 +206,8 @@ def _from_browser(headers: dict[bytes, bytes]) -> bool:
     return b"origin" in headers or b"sec-fetch-site" in headers or b"cookie" in headers
 
 
-def _wants_page(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+def wants_page(scope: Scope, headers: dict[bytes, bytes]) -> bool:
+    """A person followed a link, or typed one."""
     return scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
 
 
@@ -220,7 +221,7 @@ def cookie_of(header: str, name: str = COOKIE) -> str | None:
 
 
 def _refusal(problem: Problem, scope: Scope, headers: dict[bytes, bytes]) -> Response:
-    if problem.status == 401 and _wants_page(scope, headers):
+    if problem.status == 401 and wants_page(scope, headers):
         wanted = scope["path"] + (
             f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else ""
         )

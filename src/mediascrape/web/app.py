@@ -33,6 +33,7 @@ from mediascrape.web.pages import gallery as gallery_pages
 from mediascrape.web.pages import queue as queue_pages
 from mediascrape.web.pages import schedules as schedule_pages
 from mediascrape.web.pages import submit as submit_pages
+from mediascrape.web.pages.errors import answer
 from mediascrape.web.pages.rendering import STATIC
 from mediascrape.web.parts import Parts
 from mediascrape.web.request_ids import RequestIds
@@ -113,7 +114,7 @@ def _comfortable(parts: Parts) -> ASGIApp:
     release = version("mediascrape")
     app = FastAPI(title="mediascrape", version=release, docs_url=None, redoc_url=None)
     app.state.parts = parts
-    problems.install(app)
+    problems.install(app, answer)
     openapi.install(app, release, parts.settings)
     for module in (*RESOURCES, *PAGES):
         app.include_router(module.router)

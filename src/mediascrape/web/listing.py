@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, date, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from mediascrape.settings import Settings
 from mediascrape.store import MediaQuery
 from mediascrape.web.models import JobState, Kind
-from mediascrape.web.problems import Problem
+from mediascrape.web.problems import Problem, invalid_request
 
 
 class Paging(BaseModel):
@@ -26,6 +26,18 @@ class Paging(BaseModel):
         Field(pattern=r"^[0-9]{1,18}$", description="`next_cursor` of the page before; none starts."),
     ] = None
     limit: Annotated[int, Field(ge=1, description="Most entries of one page.")] = 100
+
+
+P = TypeVar("P", bound=Paging)
+
+
+def read_params(request: Request, model: type[P]) -> P:
+    """Parameters of a page's own form, whose empty fields mean nothing chosen. Raises Problem."""
+    given = {name: value for name, value in request.query_params.items() if value != ""}
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise invalid_request(error.errors(include_url=False, include_input=False)) from None
 
 
 class MediaParams(Paging):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -35,6 +35,44 @@ STATUSES: tuple[tuple[type[MediascrapeError], int], ...] = (
     (ConfigurationError, 422),
     (ServiceUnavailableError, 503),
 )
+#: What each code means. A problem's `type` leads to its row in `/docs`; not listed are the reasons why a
+#: page could not be scraped, which a job has, not a request.
+CODES = {
+    "invalid_request": "A field of the request is not valid; `errors` says which and why.",
+    "invalid_query": "The filters do not go together, or the cursor is of another list.",
+    "bad_schedule": "The interval, cron expression, time zone or dates make no sense, or it would never run.",
+    "bad_job_data": "The job's data are not those of a page to scrape.",
+    "bad_request": "The body is not JSON.",
+    "not_json": "Only `application/json` is taken.",
+    "body_too_large": "The body is longer than `MEDIASCRAPE_MAX_REQUEST_BYTES`.",
+    "too_many_urls": "More URLs than `MEDIASCRAPE_MAX_URLS_PER_REQUEST`: send them in several requests.",
+    "bad_idempotency_key": "The key has 1 to 255 characters from `!` to `~`.",
+    "idempotency_key_reused": "The key was used with another body: take a new one.",
+    "still_running": "The first request with this key is still being served: ask again.",
+    "not_found": "There is nothing at this path, or nothing of this id.",
+    "method_not_allowed": "Not this method; the `Allow` header names those that are possible.",
+    "job_not_found": "No job of this id is in the queue; completed ones leave it.",
+    "job_state": "The job is in a state that does not allow it.",
+    "not_authenticated": "A token is needed: `Authorization: Bearer …`.",
+    "wrong_token": "The token is not valid.",
+    "read_only": "This token may only look.",
+    "csrf": "A browser's request without the page's own token: reload the page.",
+    "cross_site": "Another site sent the request.",
+    "host_not_allowed": "The name in the `Host` header is not listed in `MEDIASCRAPE_ALLOWED_HOSTS`.",
+    "too_many_requests": "More than `MEDIASCRAPE_RATE_LIMIT` requests a second; `Retry-After` says when to come again.",
+    "too_many_streams": "Too many event streams are open.",
+    "busy": "Too many thumbnails are being made.",
+    "unusable_picture": "No thumbnail can be made of it: it is broken, too large, or no picture.",
+    "not_ready": "Queue or store did not answer in time.",
+    "queue_unavailable": "Valkey or Redis is out of reach; `Retry-After` says when to come again.",
+    "store_unavailable": "The database is out of reach; `Retry-After` says when to come again.",
+    "internal_error": "A fault of the service; its log says more.",
+}
+#: Starlette's word for these is only the status again.
+_ROUTING = {
+    404: "There is nothing here; /docs lists what the API has.",
+    405: "This method is not possible here; the Allow header says which are.",
+}
 
 
 class Problem(HTTPException):  # RFC 9457's word
@@ -90,33 +128,35 @@ def problem_of(error: MediascrapeError) -> Problem:
     return Problem(500, error.code, str(error))
 
 
-def install(app: FastAPI) -> None:
-    """Make the application answer every failure with a problem document."""
+def invalid_request(errors: Sequence[Any]) -> Problem:
+    """The problem of a request that Pydantic refused."""
+    return Problem(422, "invalid_request", "The request is not valid; see errors.", errors=fields_of(errors))
 
-    async def on_problem(_: Request, error: Exception) -> Response:
+
+def install(app: FastAPI, answer: Callable[[Request, Problem], Response]) -> None:
+    """Make the application answer every failure with a problem document, or what `answer` makes of it."""
+
+    async def on_problem(request: Request, error: Exception) -> Response:
         assert isinstance(error, Problem)
-        return error.response()
+        return answer(request, error)
 
-    async def on_ours(_: Request, error: Exception) -> Response:
+    async def on_ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, MediascrapeError)
-        return problem_of(error).response()
+        return answer(request, problem_of(error))
 
-    async def on_validation(_: Request, error: Exception) -> Response:
+    async def on_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return Problem(
-            422, "invalid_request", "The request is not valid; see errors.", errors=fields_of(error.errors())
-        ).response()
+        return answer(request, invalid_request(error.errors()))
 
-    async def on_http(_: Request, error: Exception) -> Response:
+    async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = HTTPStatus(error.status_code).name.lower()
-        return Problem(
-            error.status_code, code, str(error.detail), headers=dict(error.headers or {})
-        ).response()
+        detail = _ROUTING.get(error.status_code, str(error.detail))
+        return answer(request, Problem(error.status_code, code, detail, headers=dict(error.headers or {})))
 
     async def on_crash(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        return Problem(500, "internal_error", "The service failed; its log says why.").response()
+        return answer(request, Problem(500, "internal_error", "The service failed; its log says why."))
 
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(MediascrapeError, on_ours)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from mediascrape.web.pages.rendering import render
 from mediascrape.web.parts import PartsOf
+from mediascrape.web.problems import CODES
 
 router = APIRouter(include_in_schema=False)
 
@@ -16,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/docs")
 async def docs(request: Request, parts: PartsOf) -> Response:
     document = request.app.openapi()
-    return render(request, parts, "docs.html", document=document, groups=grouped(document))
+    return render(request, parts, "docs.html", document=document, groups=grouped(document), codes=CODES)
 
 
 def grouped(document: dict[str, Any]) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from mediascrape.errors import ScrapeError, UnusablePictureError
 from mediascrape.store import MediaDetail, MediaQuery, StoredMedia, Totals
-from mediascrape.web.listing import MediaParams
+from mediascrape.web.listing import MediaParams, read_params
 from mediascrape.web.pages.rendering import is_fragment, render
 from mediascrape.web.parts import Parts, PartsOf
 from mediascrape.web.problems import Problem, not_found
@@ -38,7 +38,7 @@ class GalleryParams(MediaParams):
 @router.get("/")
 async def gallery(request: Request, parts: PartsOf) -> Response:
     """The page, or, for htmx, only its cards."""
-    params = _params(request)
+    params = read_params(request, GalleryParams)
     if params.newer_than is not None:
         return await _newer(request, parts, params)
     page = await parts.media.store.list_media(params.to_query(PAGE))
@@ -70,12 +70,6 @@ async def _newer(request: Request, parts: Parts, params: GalleryParams) -> Respo
         response.headers.update({"HX-Retarget": "#results", "HX-Reswap": "outerHTML"})
         return response
     return render(request, parts, "gallery_newer.html", items=newer, filters=filters_of(params))
-
-
-def _params(request: Request) -> GalleryParams:
-    """Raises RequestValidationError's cause as a problem where a filter is not valid."""
-    given = {name: value for name, value in request.query_params.items() if value != ""}
-    return GalleryParams.model_validate(given)
 
 
 def filters_of(params: MediaParams) -> dict[str, Any]:

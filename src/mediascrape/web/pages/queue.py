@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from mediascrape.queue.queue import STATES
 from mediascrape.web.api.queue import read_queue
-from mediascrape.web.listing import JobParams
+from mediascrape.web.listing import JobParams, read_params
 from mediascrape.web.models import JobDetail
 from mediascrape.web.pages.rendering import is_fragment, render
 from mediascrape.web.parts import Parts, PartsOf
@@ -26,8 +26,7 @@ _PAGE = 50
 async def dashboard(request: Request, parts: PartsOf) -> Response:
     """Counts, charts, workers, and jobs: of one state (failed ones unless another is asked for), or, where
     something is searched for and no state is chosen, of all."""
-    given = {name: value for name, value in request.query_params.items() if value != ""}
-    params = JobParams.model_validate(given)
+    params = read_params(request, JobParams)
     jobs = await _jobs(parts, params)
     if is_fragment(request):
         return render(request, parts, "queue_jobs.html", **jobs)
