@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 from zoneinfo import available_timezones
 
+import jsonschema_rs
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, assume, given, settings
@@ -117,6 +118,23 @@ def test_each_example_of_a_body_is_accepted(base: str) -> None:
             assert case.call().status_code in (200, 202), operation.label
             found += 1
     assert found
+
+
+def test_each_json_answer_has_an_example_that_fits(base: str) -> None:
+    document: Any = schemathesis.openapi.from_url(f"{base}/openapi.json").raw_schema
+    seen = 0
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for answer in operation["responses"].values():
+                for kind, content in answer.get("content", {}).items():
+                    if not kind.endswith("json"):
+                        continue
+                    name = content["schema"]["$ref"].rpartition("/")[2]
+                    (example,) = document["components"]["schemas"][name]["examples"]
+                    inlined = content["schema"] | {"components": document["components"]}
+                    jsonschema_rs.validator_for(inlined).validate(example)
+                    seen += 1
+    assert seen > 50
 
 
 def _examples(document: dict[str, Any], operation: Any) -> list[Any]:

@@ -22,7 +22,8 @@ TOKEN = "a-token-of-some-length"
 
 def _call(url: str, body: object, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"content-type": "application/json"} | headers)
+    method = headers.pop("method", None)
+    request = urllib.request.Request(url, data, {"content-type": "application/json"} | headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
             return answer.status, dict(answer.headers), answer.read()
@@ -107,6 +108,24 @@ async def test_a_person_s_wrong_link_is_answered_by_a_page(mediascrape: CommandL
                 assert (status, headers["content-type"]) == (expected, "application/problem+json"), path
         status, headers, _ = await call(f"{base}/api/nope", accept="text/html")
         assert (status, headers["content-type"]) == (404, "application/problem+json")
+
+
+async def test_what_can_be_got_can_be_asked_about(mediascrape: CommandLine) -> None:
+    async with serving(mediascrape, "--no-worker") as base:
+        for path in ("/", "/api/media", "/healthz", "/metrics", "/static/app.css"):
+            (status, headers, body), (_, got, _) = (
+                await call(base + path, method="HEAD"),
+                await call(base + path),
+            )
+            assert (status, body) == (200, b""), path
+            assert headers["content-type"] == got["content-type"]
+        for method, path, allowed in (
+            ("HEAD", "/api/events", "GET"),
+            ("PUT", "/api/media", "GET, HEAD"),
+            ("PUT", "/api/media/ingest", "POST"),
+        ):
+            status, headers, _ = await call(base + path, method=method)
+            assert (status, headers["allow"]) == (405, allowed), path
 
 
 async def test_each_problem_s_type_leads_to_its_explanation(mediascrape: CommandLine) -> None:

@@ -104,10 +104,20 @@ class WebApp:
         await self._live.stop()
 
     async def _routed(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["path"] == ingest.PATH and scope["method"] == "POST":
-            await self._lean(scope, receive, send)
-        else:
-            await self._comfortable(scope, receive, send)
+        path, method = scope["path"], scope["method"]
+        if path == ingest.PATH:
+            await (self._lean if method == "POST" else _only("POST"))(scope, receive, send)
+            return
+        if method == "HEAD":
+            if path == events.PATH:  # an answer without an end
+                await _only("GET")(scope, receive, send)
+                return
+            scope = {**scope, "method": "GET"}  # the server sends no body, for it knows what was asked
+        await self._comfortable(scope, receive, send)
+
+
+def _only(method: str) -> Response:
+    return problems.method_not_allowed({"Allow": method}).response()
 
 
 def _comfortable(parts: Parts) -> ASGIApp:

@@ -10,6 +10,7 @@ from pydantic.json_schema import models_json_schema
 
 from mediascrape.settings import Settings
 from mediascrape.web import ingest
+from mediascrape.web.examples import EXAMPLES
 from mediascrape.web.models import IngestAnswer, ProblemDocument
 from mediascrape.web.problems import MEDIA_TYPE
 
@@ -68,6 +69,8 @@ def _build(app: FastAPI, version: str) -> dict[str, Any]:
             _describe_problems(operation)
     for unused in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(unused, None)
+    for model, example in EXAMPLES.items():
+        document["components"]["schemas"][model]["examples"] = [example]
     return document
 
 
@@ -83,8 +86,8 @@ def _state_limits(document: dict[str, Any], settings: Settings) -> None:
                     parameter["schema"]["maximum"] = settings.max_page_size
 
 
-def _json(model: str, media_type: str = "application/json", **more: Any) -> dict[str, Any]:
-    return {media_type: {"schema": {"$ref": _REFS.format(model=model)}, **more}}
+def _json(model: str, media_type: str = "application/json") -> dict[str, Any]:
+    return {media_type: {"schema": {"$ref": _REFS.format(model=model)}}}
 
 
 def _ingest_operation() -> dict[str, Any]:
@@ -107,18 +110,7 @@ def _ingest_operation() -> dict[str, Any]:
         "responses": {
             "202": {
                 "description": "Queued.",
-                "content": _json(
-                    "IngestAnswer",
-                    example={
-                        "batch_id": "019d1c7f20aa5be1c9d80f64",
-                        "queued": 1,
-                        "duplicates": 0,
-                        "rejected": [
-                            {"url": "ftp://x/", "reason": "unsupported_scheme: only http and https"}
-                        ],
-                        "jobs": [{"id": "m8x2k1", "url": "https://example.org/", "duplicate": False}],
-                    },
-                ),
+                "content": _json("IngestAnswer"),
             },
             **{str(status): {} for status in (409, 413, 415, 422)},
         },

@@ -68,11 +68,6 @@ CODES = {
     "store_unavailable": "The database is out of reach; `Retry-After` says when to come again.",
     "internal_error": "A fault of the service; its log says more.",
 }
-#: Starlette's word for these is only the status again.
-_ROUTING = {
-    404: "There is nothing here; /docs lists what the API has.",
-    405: "This method is not possible here; the Allow header says which are.",
-}
 
 
 class Problem(HTTPException):  # RFC 9457's word
@@ -133,6 +128,22 @@ def invalid_request(errors: Sequence[Any]) -> Problem:
     return Problem(422, "invalid_request", "The request is not valid; see errors.", errors=fields_of(errors))
 
 
+def method_not_allowed(headers: dict[str, str]) -> Problem:
+    detail = "This method is not possible here; the Allow header says which are."
+    return Problem(405, "method_not_allowed", detail, headers=headers)
+
+
+def _of_the_framework(error: HTTPException) -> Problem:
+    headers = dict(error.headers or {})
+    if error.status_code == 404:  # its word is only the status again
+        return not_found("There is nothing here; /docs lists what the API has.")
+    if error.status_code == 405:
+        allowed = headers.get("Allow", "")
+        return method_not_allowed({"Allow": "GET, HEAD" if allowed == "GET" else allowed})
+    code = HTTPStatus(error.status_code).name.lower()
+    return Problem(error.status_code, code, str(error.detail), headers=headers)
+
+
 def install(app: FastAPI, answer: Callable[[Request, Problem], Response]) -> None:
     """Make the application answer every failure with a problem document, or what `answer` makes of it."""
 
@@ -150,9 +161,7 @@ def install(app: FastAPI, answer: Callable[[Request, Problem], Response]) -> Non
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        code = HTTPStatus(error.status_code).name.lower()
-        detail = _ROUTING.get(error.status_code, str(error.detail))
-        return answer(request, Problem(error.status_code, code, detail, headers=dict(error.headers or {})))
+        return answer(request, _of_the_framework(error))
 
     async def on_crash(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)

@@ -18,7 +18,9 @@ from mediascrape.web.models import Batch
 from mediascrape.web.parts import Parts, PartsOf
 from mediascrape.web.problems import Problem, not_found
 
-router = APIRouter(prefix="/api", tags=["queue"])
+router = APIRouter(tags=["queue"])
+
+PATH = "/api/events"
 
 #: Streams open at once; each costs a query per look when it follows a batch.
 MOST_STREAMS = 200
@@ -28,7 +30,7 @@ _PING_S = 15.0
 
 
 @router.get(
-    "/events",
+    PATH,
     summary="Follow the queue or a batch",
     response_class=Response,
     responses={
