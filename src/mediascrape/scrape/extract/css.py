@@ -22,11 +22,12 @@ _declaration = re.compile(
     rf"|\((?:[^()\"'\\]++|{STRING}|\\.|\((?:[^()\"'\\]++|{STRING}|\\.|\([^()]*+\))*+\))*+\)|[uU(])*+)(?:;|\Z)",
     re.DOTALL,
 ).finditer
-#: What is open at the end of the text is closed there, as in `style="background:url(a.png"`.
+#: What is open at the end of the text is closed there, as in `style="background:url(a.png"`. A bad URL, with a quote
+#: or a blank within, ends at its `)`: what looks like another in it is none.
 _reference = re.compile(
     rf"[uU][rR][lL]\({_WS}*+(?:\"((?:[^\"\\\n]++|\\.)*+)(?:\"|\Z)|'((?:[^'\\\n]++|\\.)*+)(?:'|\Z)"
     rf"|((?:[^ \t\n\f\r\"'()\\]++|\\(?:[0-9A-Fa-f]{{1,6}}{_WS}?|.))*+)){_WS}*+(?:\)|\Z)"
-    r"|image-set\(",
+    rf"|image-set\(|{BARE_URL}",
     re.DOTALL,
 ).finditer
 _set_string = re.compile(

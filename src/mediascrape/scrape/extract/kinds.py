@@ -8,7 +8,7 @@ _EXTENSIONS: dict[Kind, str] = {
     "image": "apng avif bmp cur dds emf eps gif heic heif ico jfif jp2 jpe jpeg jpg jxl jxr pjp pjpeg png "
     "psd svg svgz tga tif tiff webp wmf xbm",
     "video": "3g2 3gp asf avi f4v flv m2ts m3u8 m4v mkv mov mp4 mpd mpeg mpg mts ogm ogv qt rm rmvb vob webm wmv",
-    "audio": "aac aif aiff amr ape au flac m4a m4b mid midi mka mp3 mpga oga ogg opus ra wav weba wma",
+    "audio": "aac aif aiff amr ape flac m4a m4b mid midi mka mp3 mpga oga ogg opus ra wav weba wma",
     "embed": "swf",
 }
 KIND_BY_EXTENSION: dict[str, Kind] = {ext: kind for kind, exts in _EXTENSIONS.items() for ext in exts.split()}

@@ -20,8 +20,9 @@ from mediascrape.scrape.extract.text import plain
 #: Names of the known libraries: their value is a URL, or a srcset, whatever it looks like.
 _KNOWN = re.compile(
     r"data-(?:[a-z0-9]+-){0,2}(?:src|lazy|original|image|img|thumb|thumbnail|poster|bg|background|hires|retina|"
-    r"placeholder|url|swap|echo|lsrc|cfsrc)(?:-(?:url|src|image|retina|2x|large|medium|small|mobile|desktop|file))?"
+    r"placeholder|swap|echo|lsrc|cfsrc)(?:-(?:url|src|image|retina|2x|large|medium|small|mobile|desktop|file))?"
     r"|data-(?:lazy-?src|original-src|src-[a-z0-9-]+|(?:orig|medium|large|full)-file|pin-media|"
+    r"(?:asset|cover|delayed|full|large|media|photo|picture|video|zoom)-url|"
     r"pagespeed-[a-z-]*src|source-[a-z_]+|flickity-lazyload)"
     r"|lazy-?src|lsrc|original|datasrc|src-orig|oldsrc|real-?src|_src|file|zoomfile|rel:bf_image_src"
 ).fullmatch
@@ -43,11 +44,15 @@ SHOWING: dict[str, Kind] = {
     "audio": "audio",
 }
 _STILL = re.compile(r"poster|thumb|image|bg|background|placeholder").search
-#: A URL as a whole: nothing that separates before its scheme or first slash, no blank at a bare name's place.
+#: A URL as a whole: it begins with nothing that separates, has no colon but its port's before the first slash, and
+#: none before a blank; no other URL follows it.
 _whole_url = re.compile(
-    r"(?:[hH][tT][tT][pP][sS]?:)?[^<>\"'{}|\\^`(),:;=\s?#][^<>\"'{}|\\^`:?#\n]*+(?::[0-9]+/[^<>\"'{}|\\^`?#\n]*+)?(?:[?#][^\s<>\"'{}]*+)?"
+    r"(?:[hH][tT][tT][pP][sS]?:)?(?:[^<>\"'{}|\\^`(),:;=\s?#/][^<>\"'{}|\\^`:?#\n/]*+)?+(?:(?::[0-9]+)?+"
+    r"/(?:[^<>\"'{}|\\^`?#\s,;:]++|:(?!\s)|[^\S\n](?!https?:)|[,;](?!https?:))*+)?(?:[?#][^\s<>\"'{}]*+)?"
 ).fullmatch
-_plain_url = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}\[\](),]+\s*", re.IGNORECASE).fullmatch
+_plain_url = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}]+\s*", re.IGNORECASE).fullmatch
+#: The first candidate of a srcset, with its descriptor.
+_begins_srcset = re.compile(r"[^\s]+/[^\s]*\s+[0-9.]+[wx]\s*,").match
 _json_string = re.compile(
     r"\"((?:https?:)?(?:\\?/){1,2}[^\"\s\\]*(?:\\/[^\"\s\\]*)*\.(?:"
     + EXTENSION_PATTERN
@@ -61,9 +66,9 @@ def _use(name: str) -> str:
     """What an attribute's name tells: `none`, `set`, `known` or `any`."""
     if name.endswith("srcset"):
         return "set"
-    if _KNOWN(name):
-        return "known"
-    return "none" if _OTHER_USE(name) else "any"
+    if _OTHER_USE(name):
+        return "none"
+    return "known" if _KNOWN(name) else "any"
 
 
 #: How JSON in an attribute begins.
@@ -96,7 +101,7 @@ def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]
 def _find_without_extension(page: Page, value: str, via: str, kind: Kind, attrs: Mapping[str, str]) -> None:
     if _plain_url(value):
         describe(page.add_media(value, kind, via), attrs, size=False)
-    elif " " in value and "," in value and "/" in value:
+    elif _begins_srcset(value):
         page.add_srcset(value, "image", via)
 
 
