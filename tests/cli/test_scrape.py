@@ -98,6 +98,24 @@ async def test_what_an_interrupted_run_leaves_is_done_by_the_next(mediascrape: C
         assert {record["page_url"] for record in result.lines()} == set(urls)
 
 
+async def test_a_terminal_that_is_closed_is_an_interruption(mediascrape: CommandLine) -> None:
+    with mediascrape.start("worker") as process:
+        assert process.stderr is not None
+        while "working on the queue" not in process.stderr.readline():
+            pass
+        process.send_signal(signal.SIGHUP)
+        _, err = await asyncio.to_thread(process.communicate, None, 30)
+    assert process.returncode == 130, err
+
+
+async def test_whoever_asks_for_a_page_of_his_own_network_is_told_how(mediascrape: CommandLine) -> None:
+    result = await mediascrape.run("scrape", "http://10.0.0.1/")
+    assert "forbidden_address" in result.err
+    assert "--allow-network" in result.err
+    quiet = await mediascrape.run("scrape", "-q", "http://10.0.0.1/")
+    assert "--allow-network" not in quiet.err
+
+
 @pytest.mark.parametrize("arguments", [(), ("--file", "missing.txt")])
 async def test_nothing_to_do_is_wrong_usage(mediascrape: CommandLine, arguments: tuple[str, ...]) -> None:
     result = await mediascrape.run("scrape", *arguments)

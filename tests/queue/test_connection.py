@@ -166,6 +166,8 @@ async def test_no_server_there() -> None:
     [
         (b"-LOADING Valkey is loading the dataset in memory\r\n", QueueUnavailableError, "loading its data"),
         (b"-NOAUTH Authentication required.\r\n", ConfigurationError, "refuses the login"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", ConfigurationError, "something else listens there"),
+        (b"-ERR DB index is out of range\r\n", ConfigurationError, "no database of that number"),
         (b"-NOPERM no permissions to run 'info'\r\n", ConfigurationError, "does not allow"),
         (b"-MISCONF Errors writing to the AOF file: No space\r\n", QueueUnavailableError, "free some space"),
         (b"-OOM command not allowed\r\n", QueueUnavailableError, "out of memory"),

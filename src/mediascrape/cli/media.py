@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -13,9 +13,12 @@ from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import STORE, with_settings
 from mediascrape.cli.results import Form, write_media
 from mediascrape.cli.running import run
-from mediascrape.cli.terminal import console, safe, size, table
+from mediascrape.cli.terminal import WIDE, console, safe, size, table
 from mediascrape.settings import Settings
 from mediascrape.store.records import MediaQuery, StoredMedia
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def _query_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,14 +85,21 @@ async def _list(settings: Settings, query: MediaQuery, output_format: Form | Lit
     if output_format != "table":
         await write_media(_each(page.items), output_format, None)
     else:
-        rows = (
-            (item.kind, item.via, size(item), item.url, safe(item.alt or item.title or "", 40), item.page_url)
-            for item in page.items
-        )
-        shown = table(("kind", "via", "size", "url", "text", "page"), rows) if page.items else "no media"
-        console().print(shown)
+        out = console()
+        out.print(_table(page.items, wide=out.width >= WIDE) if page.items else "no media")
     if page.next_cursor:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
+
+
+def _table(items: list[StoredMedia], *, wide: bool) -> Table:
+    if not wide:
+        rows: Iterable[tuple[object, ...]] = ((one.kind, size(one), one.url, one.page_url) for one in items)
+        return table(("kind", "size", "url", "page"), rows, folded=("url", "page"))
+    rows = (
+        (one.kind, one.via, size(one), one.url, safe(one.alt or one.title or "", 40), one.page_url)
+        for one in items
+    )
+    return table(("kind", "via", "size", "url", "text", "page"), rows, folded=("url", "page"))
 
 
 async def _export(settings: Settings, query: MediaQuery, output_format: Form, output: str | None) -> int:

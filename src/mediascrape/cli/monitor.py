@@ -12,7 +12,7 @@ import click
 from mediascrape.cli.logs import configure_logging
 from mediascrape.cli.options import SERVICE, with_settings
 from mediascrape.cli.running import run
-from mediascrape.cli.terminal import console, safe, table
+from mediascrape.cli.terminal import console, kinds_text, safe, table
 from mediascrape.settings import Settings
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _view(look: dict[str, Any]) -> RenderableType:
     head = Text(f"{look['workers']} workers{rate}" + ("   PAUSED" if look["paused"] else ""), style="bold")
     states = table(("state", "jobs"), look["queue"].items(), right=("jobs",))
     scrapes = look["scrapes"]
-    media = ", ".join(f"{count} {kind}" for kind, count in look["media"].items()) or "none"
+    media = kinds_text(look["media"]) or "none"
     lines = Text(
         f"\npages {look['pages']}   scrapes {scrapes['ok']} ok, {scrapes['failed']} failed   media {media}\n"
     )

@@ -17,8 +17,9 @@ T = TypeVar("T")
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine on the fastest loop there is.
 
-    SIGINT and SIGTERM cancel it, so that its context managers hand back what is in flight; a second
-    SIGINT ends the process at once. Raises KeyboardInterrupt when it was stopped that way.
+    SIGINT, SIGTERM and SIGHUP (the terminal is gone; unless `nohup` ignores it) cancel it, so that its
+    context managers hand back what is in flight; a second one ends the process at once. Raises
+    KeyboardInterrupt when it was stopped that way.
     """
     keep_freed_memory()
     with _new_runner() as runner:
@@ -45,7 +46,10 @@ async def _stoppable(main: Coroutine[Any, Any, T]) -> T:
         stopped = True
         task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         with contextlib.suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, stop)
     try:

@@ -18,7 +18,8 @@ from mediascrape.cli.options import SCRAPING, SERVICE, with_settings
 from mediascrape.cli.results import require_writable, write_media
 from mediascrape.cli.running import run
 from mediascrape.cli.sources import gather_urls
-from mediascrape.cli.terminal import console, duration, safe, size, table
+from mediascrape.cli.terminal import WIDE, console, duration, kinds_text, safe, size, table
+from mediascrape.errors import ForbiddenAddressError
 from mediascrape.settings import Settings
 
 if TYPE_CHECKING:
@@ -155,8 +156,11 @@ class _Scrape:
                     (item.kind, item.via, size(item), item.url, safe(item.alt or item.title or "", 40))
                 )
         out = console()
+        names = (
+            ("kind", "via", "size", "url", "text") if out.width >= WIDE else ("kind", "via", "size", "url")
+        )
         if rows:
-            out.print(table(("kind", "via", "size", "url", "text"), rows))
+            out.print(table(names, (row[: len(names)] for row in rows), folded=("url",)))
         if kinds.total() > len(rows):
             out.print(f"… and {kinds.total() - len(rows)} more: --format jsonl or csv shows all")
         return kinds
@@ -173,6 +177,10 @@ class _Scrape:
             rest = Counter(scrape.outcome for scrape in failed[FAILURE_ROWS:])
             counted = ", ".join(f"{count} {reason}" for reason, count in rest.most_common())
             self._err.print(f"… and {len(failed) - FAILURE_ROWS} more: {counted}", style="red")
+        if not self._quiet and any(scrape.outcome == ForbiddenAddressError.code for scrape in failed):
+            self._err.print(
+                "hint: --allow-network lets pages of your own network be scraped, e.g. --allow-network 127.0.0.0/8"
+            )
 
     def _summarise(
         self, submission: Submission, progress: Progress, kinds: Counter[str], elapsed: float
@@ -184,7 +192,7 @@ class _Scrape:
             parts.append(f"{progress.missing} removed by somebody")
         if submission.rejected:
             parts.append(f"{len(submission.rejected)} rejected")
-        found = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common()) or "no media"
+        found = kinds_text(dict(kinds.most_common())) or "no media"
         rate = f" ({progress.ended / elapsed:.0f} pages/s)" if progress.ended > 1 else ""
         self._err.print(
             f"{', '.join(parts)}: {found}; {progress.new} new; {duration(elapsed)}{rate}", style="bold"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rich.console import Console
@@ -18,6 +18,8 @@ from rich.text import Text
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _SPACE = re.compile(r"\s+")
+#: Terminals below this many columns show URLs and leave out what the page says of them.
+WIDE = 110
 #: Columns where nobody looks: programs that read a table want whole cells.
 PIPE_WIDTH = 100_000
 
@@ -58,15 +60,17 @@ def table(
     *,
     right: Sequence[str] = (),
     whole: Sequence[str] = (),
+    folded: Sequence[str] = (),
 ) -> Table:
-    """A table whose cells are shown as text, never as markup; those of `whole` columns are never cut."""
+    """A table whose cells are shown as text, never as markup; those of `whole` columns are never cut, those
+    of `folded` ones go on in the next line."""
     view = Table(box=None, pad_edge=False, header_style="bold")
     cells = [["" if cell is None else safe(cell) for cell in row] for row in rows]
     for index, name in enumerate(columns):
         view.add_column(
             name,
             justify="right" if name in right else "left",
-            overflow="ellipsis",
+            overflow="fold" if name in folded else "ellipsis",
             no_wrap=name in right or name in whole,
             min_width=max((len(row[index]) for row in cells), default=0) if name in whole else None,
         )
@@ -95,6 +99,16 @@ def bytes_text(count: int) -> str:
         size /= 1024
         units.pop(0)
     return f"{size:.0f} {units[0]}" if units[0] == "bytes" else f"{size:.1f} {units[0]}"
+
+
+_PLURALS = {"image": "images", "video": "videos", "embed": "embeds"}
+
+
+def kinds_text(kinds: Mapping[str, int]) -> str:
+    """`12 images, 1 video, 3 audio`; empty for none."""
+    return ", ".join(
+        f"{count} {kind if count == 1 else _PLURALS.get(kind, kind)}" for kind, count in kinds.items()
+    )
 
 
 class _Sized(Protocol):

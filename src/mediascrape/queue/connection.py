@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -136,6 +137,18 @@ _EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], tuple[str, ...], Our
         ("NOPERM",),
         ConfigurationError,
         "{where} does not allow a command of the queue ({text}); widen the user's ACL",
+    ),
+    (
+        (),
+        ("DB index is out of range", "invalid DB index", "SELECT is not allowed in cluster mode"),
+        ConfigurationError,
+        "{where} has no database of that number ({text}); name another at the end of the URL, or in REDIS_DB",
+    ),
+    (
+        (InvalidResponse,),
+        (),
+        ConfigurationError,
+        "{where} is no Valkey or Redis: something else listens there ({text})",
     ),
     (
         (ReadOnlyError,),
