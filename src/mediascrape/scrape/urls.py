@@ -9,6 +9,7 @@ parser would give, and a regular expression that recognises this costs a quarter
 from __future__ import annotations
 
 import re
+from typing import Final
 
 import ada_url
 
@@ -21,22 +22,22 @@ from mediascrape.errors import (
 )
 
 #: Characters that the standard's path state leaves as they are, and those of its special-query state.
-_PATH_CHARS = r"!$%&'()*+,\-./0-9:;=@A-Z_a-z~"
-_QUERY_CHARS = r"!$%&()*+,\-./0-9:;=@A-Z_a-z~?\[\]|{}`^\\"
+_PATH_CHARS: Final = r"!$%&'()*+,\-./0-9:;=@A-Z_a-z~"
+_QUERY_CHARS: Final = r"!$%&()*+,\-./0-9:;=@A-Z_a-z~?\[\]|{}`^\\"
 #: Path segments and query in their final form: no segment begins with a dot, nothing is to be escaped.
-_FINAL_TAIL = rf"(?:/(?!\.|%2[eE])[{_PATH_CHARS.replace('/', '')}]*)+(?:\?[{_QUERY_CHARS}]*)?"
+_FINAL_TAIL: Final = rf"(?:/(?!\.|%2[eE])[{_PATH_CHARS.replace('/', '')}]*)+(?:\?[{_QUERY_CHARS}]*)?"
 #: A host that cannot be an IPv4 address in disguise, an IDN, or in need of lower-casing. No port, no user.
-_FINAL_HOST = r"(?:(?!xn--)[a-z0-9_-]+\.)+(?!xn--)[a-z][a-z0-9-]*"
-_is_final = re.compile(rf"https?://{_FINAL_HOST}{_FINAL_TAIL}").fullmatch
-_is_final_tail = re.compile(_FINAL_TAIL).fullmatch
-_origin_of_final = re.compile(rf"https?://{_FINAL_HOST}(?=/)").match
+_FINAL_HOST: Final = r"(?:(?!xn--)[a-z0-9_-]+\.)+(?!xn--)[a-z][a-z0-9-]*"
+_is_final: Final = re.compile(rf"https?://{_FINAL_HOST}{_FINAL_TAIL}").fullmatch
+_is_final_tail: Final = re.compile(_FINAL_TAIL).fullmatch
+_origin_of_final: Final = re.compile(rf"https?://{_FINAL_HOST}(?=/)").match
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
-_NO_HOST = re.compile(r"https?:[/\\]*(?:[?#]|\Z)", re.IGNORECASE)
-_LOGIN = re.compile(r"\A(\s*[A-Za-z][A-Za-z0-9+.\-]*:[/\\]*)[^/\\?#]*@")
-_REMOVED = str.maketrans("", "", "\t\n\r")
-_C0_AND_SPACE = "".join(map(chr, range(0x21)))
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
+_NO_HOST: Final = re.compile(r"https?:[/\\]*(?:[?#]|\Z)", re.IGNORECASE)
+_LOGIN: Final = re.compile(r"\A(\s*[A-Za-z][A-Za-z0-9+.\-]*:[/\\]*)[^/\\?#]*@")
+_REMOVED: Final = str.maketrans("", "", "\t\n\r")
+_C0_AND_SPACE: Final = "".join(map(chr, range(0x21)))
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 def is_normal(text: str) -> bool:

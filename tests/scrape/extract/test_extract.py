@@ -77,13 +77,13 @@ def test_one_item_per_url_with_all_its_places() -> None:
 
 def test_pixels_placeholders_and_icons_are_marked_and_left_out_by_default() -> None:
     html = (
-        "<img src=t.gif width=1 height=1><img src=/blank.gif><img src=my-photo.jpg><img src=loading.svg>"
+        "<img src=t.gif width=1 height=1><img src=/blank.gif><img src=my-photo.jpg><img src=loading.svg><img src=/transparent-1093278.png>"
         "<link rel=icon href=i.ico><iframe src=https://ads.example/x width=0 height=0></iframe>"
     )
     items = found(html)
     flags = {url.rpartition("/")[2]: item.flags for url, item in items.items()}
     assert flags["t.gif"] == ("pixel",)
-    assert flags["blank.gif"] == flags["loading.svg"] == ("placeholder",)
+    assert flags["blank.gif"] == flags["loading.svg"] == flags["transparent-1093278.png"] == ("placeholder",)
     assert flags["i.ico"] == ("icon",)
     assert [item.url.rpartition("/")[2] for item in ItemFilter().apply(items.values())] == ["my-photo.jpg"]
     assert ItemFilter(keep_decoration=True).apply(items.values()) == list(items.values())

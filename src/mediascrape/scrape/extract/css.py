@@ -10,34 +10,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
-_WS = r"[ \t\n\f\r]"
-STRING = r"\"(?:[^\"\\\n]++|\\.)*+\"?|'(?:[^'\\\n]++|\\.)*+'?"
+_WS: Final = r"[ \t\n\f\r]"
+STRING: Final = r"\"(?:[^\"\\\n]++|\\.)*+\"?|'(?:[^'\\\n]++|\\.)*+'?"
 #: A URL without quotes is one token: `;`, `{` and `(` in it mean nothing.
-BARE_URL = r"[uU][rR][lL]\([ \t\n\f\r]*+(?![\"'])(?:[^)\\]++|\\.)*+\)?"
+BARE_URL: Final = r"[uU][rR][lL]\([ \t\n\f\r]*+(?![\"'])(?:[^)\\]++|\\.)*+\)?"
 
 #: Takes any text: a part that it could not would be tried again from each of its characters.
-_declaration = re.compile(
+_declaration: Final = re.compile(
     rf"[ \t\n\f\r;]*+(--[^:;{{}}()\s]*+|-?[a-zA-Z][a-zA-Z-]*+)?((?:[^;\"'(\\uU]++|{BARE_URL}|{STRING}|\\.?"
     rf"|\((?:[^()\"'\\]++|{STRING}|\\.|\((?:[^()\"'\\]++|{STRING}|\\.|\([^()]*+\))*+\))*+\)|[uU(])*+)(?:;|\Z)",
     re.DOTALL,
 ).finditer
 #: What is open at the end of the text is closed there, as in `style="background:url(a.png"`. A bad URL, with a quote
 #: or a blank within, ends at its `)`: what looks like another in it is none.
-_reference = re.compile(
+_reference: Final = re.compile(
     rf"[uU][rR][lL]\({_WS}*+(?:\"((?:[^\"\\\n]++|\\.)*+)(?:\"|\Z)|'((?:[^'\\\n]++|\\.)*+)(?:'|\Z)"
     rf"|((?:[^ \t\n\f\r\"'()\\]++|\\(?:[0-9A-Fa-f]{{1,6}}{_WS}?|.))*+)){_WS}*+(?:\)|\Z)"
     rf"|image-set\(|{BARE_URL}",
     re.DOTALL,
 ).finditer
-_set_string = re.compile(
+_set_string: Final = re.compile(
     rf"([a-z-]+)?\((?:[^()\"']++|{STRING})*+\)|\"((?:[^\"\\\n]++|\\.)*+)\"|'((?:[^'\\\n]++|\\.)*+)'|\)",
     re.DOTALL,
 )
-_escape = re.compile(r"\\(?:([0-9A-Fa-f]{1,6})[ \t\n\f\r]?|(\r\n|[\n\f\r])|(.))", re.DOTALL)
+_escape: Final = re.compile(r"\\(?:([0-9A-Fa-f]{1,6})[ \t\n\f\r]?|(\r\n|[\n\f\r])|(.))", re.DOTALL)
 
 #: property -> the slot it fills: a later declaration of the same slot replaces an earlier one.
-_SLOTS = {
+_SLOTS: Final = {
     "background": "background", "background-image": "background",
     "list-style": "list-style", "list-style-image": "list-style",
     "border-image": "border-image", "border-image-source": "border-image", "-webkit-border-image": "border-image",
@@ -46,13 +47,13 @@ _SLOTS = {
     "cursor": "cursor", "content": "content", "shape-outside": "shape-outside",
 }  # fmt: skip
 #: Values that no current browser takes: IE hacks, prefixes of other engines, a semicolon forgotten.
-_invalid_value = re.compile(
+_invalid_value: Final = re.compile(
     r"\\[0-9]\s*$|!\s*ie|[:{}]|expression\(|-(?:moz|o|ms|khtml)-[a-z-]+\(", re.IGNORECASE
 ).search
 #: How a cursor's value ends: images need a keyword after them.
-_ends_in_keyword = re.compile(r",\s*[a-zA-Z-]+\s*(?:!\s*important\s*)?$", re.IGNORECASE).search
-_without_urls = re.compile(rf"{BARE_URL}|{STRING}", re.DOTALL).sub
-_important = re.compile(r"!\s*important\s*$", re.IGNORECASE).search
+_ends_in_keyword: Final = re.compile(r",\s*[a-zA-Z-]+\s*(?:!\s*important\s*)?$", re.IGNORECASE).search
+_without_urls: Final = re.compile(rf"{BARE_URL}|{STRING}", re.DOTALL).sub
+_important: Final = re.compile(r"!\s*important\s*$", re.IGNORECASE).search
 
 
 def declaration_urls(css: str) -> list[str]:
@@ -79,10 +80,10 @@ def declaration_urls(css: str) -> list[str]:
     return [url for value in values.values() if "(" in value for url in value_urls(value)]
 
 
-_BLANKS = " \t\n\f\r"
-_ordinary_url = re.compile(rf"url\([{_BLANKS}]*+([\"']?+)([^\s\"'()\\]++)\1[{_BLANKS}]*+\)").match
+_BLANKS: Final = " \t\n\f\r"
+_ordinary_url: Final = re.compile(rf"url\([{_BLANKS}]*+([\"']?+)([^\s\"'()\\]++)\1[{_BLANKS}]*+\)").match
 #: Slot -> a search for a declaration that fills it.
-_fills = {
+_fills: Final = {
     slot: re.compile(
         rf"(?:{'|'.join(name for name in _SLOTS if _SLOTS[name] == slot)})\s*:", re.IGNORECASE
     ).search
@@ -168,7 +169,7 @@ def without_comments(css: str) -> str:
     return " ".join(kept)
 
 
-FUNCTIONS = ("url(", "image-set(", "URL(")
+FUNCTIONS: Final = ("url(", "image-set(", "URL(")
 
 
 def may_name_image(css: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from mediascrape.scrape.extract.items import MediaItem
 from mediascrape.scrape.extract.page import Page, flag
@@ -33,7 +34,7 @@ def _row(name: str, hosts: str, path: str, thumbnail: str | None = None) -> Prov
 
 
 #: One line a provider. A host stands for its subdomains, too.
-PROVIDERS = (
+PROVIDERS: Final = (
     _row("youtube", "youtube.com youtube-nocookie.com",
          r"^/(?:embed/(?!videoseries)|v/|shorts/|live/|watch\?(?:.*&)?v=)([\w-]{11})",
          "https://i.ytimg.com/vi/{}/hqdefault.jpg"),
@@ -92,13 +93,13 @@ PROVIDERS = (
     _row("issuu", "e.issuu.com", r"[?&]d=([\w-]+)"),
 )  # fmt: skip
 
-_BY_HOST: dict[str, list[Provider]] = {}
+_BY_HOST: Final[dict[str, list[Provider]]] = {}
 for _provider in PROVIDERS:
     for _host in _provider.hosts:
         _BY_HOST.setdefault(_host, []).append(_provider)
 
 
-_PLAYED = frozenset({"embed", "video"})
+_PLAYED: Final = frozenset({"embed", "video"})
 
 
 def name_providers(items: Iterable[MediaItem]) -> None:
@@ -126,7 +127,7 @@ def provider_of(url: str) -> tuple[Provider, str] | None:
 
 
 #: Elements that become players by script -> the attribute that names the media, the URL of the page to embed.
-PLAYER_ELEMENTS: dict[str, tuple[str, str]] = {
+PLAYER_ELEMENTS: Final[dict[str, tuple[str, str]]] = {
     "amp-youtube": ("data-videoid", "https://www.youtube.com/embed/{}"),
     "lite-youtube": ("videoid", "https://www.youtube.com/embed/{}"),
     "amp-vimeo": ("data-videoid", "https://player.vimeo.com/video/{}"),
@@ -139,7 +140,7 @@ PLAYER_ELEMENTS: dict[str, tuple[str, str]] = {
     "amp-soundcloud": ("data-trackid", "https://w.soundcloud.com/player/?url=https%3A%2F%2Fapi.soundcloud.com%2Ftracks%2F{}"),
 }  # fmt: skip
 #: Attributes of quoted posts that a script turns into players.
-_POSTS = ("data-instgrm-permalink", "cite")
+_POSTS: Final = ("data-instgrm-permalink", "cite")
 
 
 def find_player(page: Page, element: str, attrs: Mapping[str, str]) -> None:

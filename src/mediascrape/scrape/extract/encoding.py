@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import codecs
 import re
+from typing import Final
 
 from mediascrape.scrape.extract.tokens import attributes, tag_finder
 
 #: Bytes searched for a declaration.
-PRESCAN_BYTES = 1024
-HEAD_BYTES = 32 * 1024
+PRESCAN_BYTES: Final = 1024
+HEAD_BYTES: Final = 32 * 1024
 
-_charset = re.compile(r"charset\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"';]+))", re.IGNORECASE).search
-_usual = re.compile(rb"<meta charset=[\"']?utf-8[\"'/> ]", re.IGNORECASE).search
-_head_end = re.compile(r"<body|</head", re.IGNORECASE).search
+_charset: Final = re.compile(r"charset\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"';]+))", re.IGNORECASE).search
+_usual: Final = re.compile(rb"<meta charset=[\"']?utf-8[\"'/> ]", re.IGNORECASE).search
+_head_end: Final = re.compile(r"<body|</head", re.IGNORECASE).search
 #: Python's codec -> (the standard's name, the codec that decodes as the standard says).
-_STANDARD: dict[str, tuple[str, str]] = {
+_STANDARD: Final[dict[str, tuple[str, str]]] = {
     "utf-8": ("utf-8", "utf-8"),
     "ascii": ("windows-1252", "cp1252"),
     "iso8859-1": ("windows-1252", "cp1252"),
@@ -52,7 +53,7 @@ _STANDARD: dict[str, tuple[str, str]] = {
     "cp866": ("ibm866", "cp866"),
 }
 #: Labels of the standard that Python does not know.
-_LABELS = {
+_LABELS: Final = {
     "x-sjis": "shift_jis", "windows-31j": "cp932", "x-euc-jp": "euc_jp",
     "x-gbk": "gbk", "gb_2312": "gbk", "x-x-big5": "big5", "cn-big5": "big5",
     "ks_c_5601-1987": "euc_kr", "ks_c_5601-1989": "euc_kr", "windows-949": "euc_kr",
@@ -120,8 +121,8 @@ def _declared_in_metas(body: bytes) -> tuple[str, str] | None:
     return None
 
 
-_metas = tag_finder(["meta"]).finditer
-_xml_encoding = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._:-]+)").match
+_metas: Final = tag_finder(["meta"]).finditer
+_xml_encoding: Final = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._:-]+)").match
 
 
 def _declared_in_meta(text: str) -> tuple[str, str] | None:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime
 from mediascrape.scrape.extract.page import Page, describe, pixels
 from mediascrape.scrape.extract.text import decoded, plain, unescaped
 
-_is_feed = re.compile(
+_is_feed: Final = re.compile(
     r"\s*(?:<\?[^>]*>\s*|<!--(?:[^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<(?:rss|feed|rdf:RDF)[\s>]"
 ).match
 #: Elements whose text is HTML, escaped once. One that is never closed runs to the end, or reading were quadratic.
-_html = re.compile(
+_html: Final = re.compile(
     r"<(description|content:encoded|summary|content|media:description)(?:\s[^>]*)?>((?:[^<]++|<(?!/\1\s*>))*+)",
     re.IGNORECASE,
 ).finditer
-_image_url = re.compile(
+_image_url: Final = re.compile(
     r"<image(?:\s[^>]*)?>(?:[^<]++|<(?!/?image|url))*+<url>\s*([^<]+?)\s*</url>", re.IGNORECASE
 ).finditer
-_media_kinds: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio"}
+_media_kinds: Final[dict[str, Kind]] = {"image": "image", "video": "video", "audio": "audio"}
 #: HTML of entries read, in characters: a feed repeats its entries' text, it does not grow without end.
-MAX_ENTRY_HTML = 8 * 1024 * 1024
+MAX_ENTRY_HTML: Final = 8 * 1024 * 1024
 
 
 def is_feed(data: str) -> bool:
@@ -70,7 +71,7 @@ def find_in_feed(page: Page, element: str, attrs: dict[str, str]) -> None:
         item.width = item.width or pixels(attrs.get("width", ""))
 
 
-FEED_ELEMENTS = (
+FEED_ELEMENTS: Final = (
     "enclosure",
     "media:content",
     "media:thumbnail",

@@ -5,21 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Final
 
 from mediascrape.scrape.extract.items import MediaItem
+from mediascrape.scrape.extract.landmarks import automaton
 
 #: One of these is in the name of every placeholder.
-_WORDS = ("blank", "spacer", "placeholder", "transparent", "pixel", "loading", "loader", "lazy", "1x1", "clear",
-          "dummy", "empty")  # fmt: skip
+_WORDS: Final = ("blank", "spacer", "placeholder", "transparent", "pixel", "loading", "loader", "lazy", "1x1", "clear",
+                 "dummy", "empty")  # fmt: skip
+#: One of these is in the path of every measurement that only its path tells.
+_PATHS: Final = ("/tr/", "/tr?", ".php", "/b/ss/")
+_find_words: Final = automaton([word.encode() for word in (*_WORDS, *_PATHS)])
 #: File names of placeholders: one of these words, alone or with a number, a size or a colour.
-_is_placeholder = re.compile(
+_is_placeholder: Final = re.compile(
     r"(?:[a-z0-9]+[-_.])?(?:blank|spacer|placeholder|transparent|pixel|loading|loader|lazy-?load|1x1|clear|dummy|empty)"
     r"(?:[-_.]?[a-z0-9]{1,8})?\.(?:gif|png|svg|jpe?g|webp)"
 ).fullmatch
 
 
 #: Hosts, with their subdomains, that serve measurement and advertising rather than media.
-_TRACKERS = frozenset({
+_TRACKERS: Final = frozenset({
     "googletagmanager.com", "google-analytics.com", "doubleclick.net", "scorecardresearch.com",
     "quantserve.com", "2o7.net", "omtrdc.net", "demdex.net", "vgwort.de", "xiti.com", "ioam.de", "ivwbox.de",
     "mc.yandex.ru", "counter.yadro.ru", "top-fwz1.mail.ru", "moatads.com", "mathtag.com", "adsymptotic.com",
@@ -31,7 +36,7 @@ _TRACKERS = frozenset({
     "hotjar.com", "clarity.ms", "alb.reddit.com", "analytics.tiktok.com", "gemius.pl", "webtrends.com",
     "webtrendslive.com", "sitemeter.com", "clicky.com", "piwik.pro",
 })  # fmt: skip
-_is_tracking_path = re.compile(
+_is_tracking_path: Final = re.compile(
     r"://(?:www\.facebook\.com/tr[/?]|[^/]+/(?:piwik|matomo)\.php|[^/]+/b/ss/)"
 ).search
 
@@ -39,9 +44,12 @@ _is_tracking_path = re.compile(
 def mark_fillers(items: Sequence[MediaItem]) -> None:
     """Flag images and embeds of at most one pixel as `pixel`, of measurement as `tracker`, fillers as `placeholder`."""
     all_urls = "\n".join([item.url for item in items]).lower()
-    words = [word for word in _WORDS if word in all_urls]
-    may_be_paths = "/tr" in all_urls or ".php" in all_urls or "/b/ss/" in all_urls
-    for item, lower in zip(items, all_urls.split("\n"), strict=True) if items else ():
+    numbers = {number for number, _, _ in _find_words(all_urls.encode())}
+    words = [_WORDS[number] for number in sorted(numbers) if number < len(_WORDS)]
+    may_be_paths = len(words) < len(numbers)
+    urls = all_urls.split("\n")
+    for index, item in enumerate(items):
+        lower = urls[index]
         width, height = item.width, item.height
         tiny = (width is not None and width <= 1) or (height is not None and height <= 1)
         if tiny and item.kind in ("image", "embed"):

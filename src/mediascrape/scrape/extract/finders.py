@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 from mediascrape.scrape.extract import lazy
 from mediascrape.scrape.extract.css import declaration_urls
@@ -24,7 +24,7 @@ Attributes = dict[str, str]
 Finder = Callable[[Page, str, Attributes], None]
 
 #: element -> attribute -> kind of what it names. `*set` attributes are read as a srcset.
-ATTRIBUTES: dict[str, dict[str, Kind]] = {
+ATTRIBUTES: Final[dict[str, dict[str, Kind]]] = {
     "img": {"src": "image", "srcset": "image", "lowsrc": "image", "dynsrc": "video"},
     "image": {"href": "image", "xlink:href": "image", "src": "image"},
     "feimage": {"href": "image", "xlink:href": "image"},
@@ -44,20 +44,20 @@ ATTRIBUTES: dict[str, dict[str, Kind]] = {
 }  # fmt: skip
 
 #: Elements whose `alt`, `title` and size are those of their media.
-_DESCRIBED = frozenset(
+_DESCRIBED: Final = frozenset(
     {"img", "image", "amp-img", "amp-anim", "video", "audio", "iframe", "embed", "amp-video"}
 )
 #: Attributes that never hold a URL of media; knowing them here spares a call.
-_DESCRIBING = (
+_DESCRIBING: Final = (
     "alt", "title", "width", "height", "class", "id", "style", "sizes", "loading", "type", "media", "itemprop",
     "decoding", "name", "href", "rel", "target", "onclick", "role", "border", "align", "data-id", "itemscope",
     "itemtype", "frameborder", "allowfullscreen", "scrolling", "value", "content", "placeholder",
 )  # fmt: skip
 #: element -> attribute -> kind; an empty kind: nothing to find.
-_PLAN: dict[str, dict[str, Kind | Literal[""]]] = {
+_PLAN: Final[dict[str, dict[str, Kind | Literal[""]]]] = {
     element: {**dict.fromkeys(_DESCRIBING, ""), **row} for element, row in ATTRIBUTES.items()
 }
-_NO_ROW: dict[str, Kind | Literal[""]] = dict.fromkeys(_DESCRIBING, "")
+_NO_ROW: Final[dict[str, Kind | Literal[""]]] = dict.fromkeys(_DESCRIBING, "")
 
 
 def _player(page: Page, element: str, attrs: Attributes) -> None:
@@ -147,7 +147,7 @@ def _input(page: Page, element: str, attrs: Attributes) -> None:
         describe(page.add(plain(attrs["src"]), "image", f"{element}.src"), attrs)
 
 
-_file_page = re.compile(
+_file_page: Final = re.compile(
     r"[/=?](?:File|Image|Datei|Bild|Fichier|Archivo|Plik|Media|Special|Ficheiro|Immagine|Bestand|Fil):",
     re.IGNORECASE,
 ).search
@@ -165,7 +165,7 @@ def _link_to(page: Page, element: str, attrs: Attributes) -> None:
     find_by_table(page, element, attrs)
 
 
-ELEMENTS: dict[str, Finder] = {
+ELEMENTS: Final[dict[str, Finder]] = {
     "a": _link_to,
     "area": _link_to,
     "video": _media,

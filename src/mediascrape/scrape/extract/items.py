@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 Kind = Literal["image", "video", "audio", "embed"]
-KINDS: tuple[Kind, ...] = ("image", "video", "audio", "embed")
+KINDS: Final[tuple[Kind, ...]] = ("image", "video", "audio", "embed")
 
 #: Flags that make an item decoration rather than content; the pipeline leaves these out by default.
-DECORATION_FLAGS = frozenset({"icon", "decoration", "placeholder", "pixel", "tracker"})
+DECORATION_FLAGS: Final = frozenset({"icon", "decoration", "placeholder", "pixel", "tracker"})
 
 
 @dataclass(slots=True)

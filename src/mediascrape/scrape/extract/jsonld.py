@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -15,7 +15,7 @@ from mediascrape.scrape.extract.page import Page, pixels
 from mediascrape.scrape.extract.text import dereferenced
 
 #: Properties whose value (a text, a node, or a list of these) is media.
-PROPERTIES: dict[str, Kind] = {
+PROPERTIES: Final[dict[str, Kind]] = {
     "image": "image",
     "logo": "image",
     "thumbnailUrl": "image",
@@ -25,14 +25,14 @@ PROPERTIES: dict[str, Kind] = {
     "contentUrl": "image",
     "embedUrl": "embed",
 }
-_wrapping = re.compile(
+_wrapping: Final = re.compile(
     r"/\*\s*<!\[CDATA\[\s*\*/|//\s*<!\[CDATA\[|<!\[CDATA\[|(?:/\*\s*|//\s*)?\]\]>(?:\s*\*/)?|<!--|-->"
 )
-_block_comment = re.compile(r"(?<=[\s{}\[\],])/\*.*?\*/", re.DOTALL)
-_trailing_comma = re.compile(r",(?=\s*[}\]])")
-_decoder = json.JSONDecoder(strict=False)
+_block_comment: Final = re.compile(r"(?<=[\s{}\[\],])/\*.*?\*/", re.DOTALL)
+_trailing_comma: Final = re.compile(r",(?=\s*[}\]])")
+_decoder: Final = json.JSONDecoder(strict=False)
 #: Nodes looked at in one block: a hostile one is cut off there.
-MAX_NODES = 50_000
+MAX_NODES: Final = 50_000
 
 
 def find_jsonld(page: Page, text: str) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mediascrape.scrape.extract.items import Kind
 
-_EXTENSIONS: dict[Kind, str] = {
+_EXTENSIONS: Final[dict[Kind, str]] = {
     "image": "apng avif bmp cur dds emf eps gif heic heif ico jfif jp2 jpe jpeg jpg jxl jxr pjp pjpeg png "
     "psd svg svgz tga tif tiff webp wmf xbm",
     "video": "3g2 3gp asf avi f4v flv m2ts m3u8 m4v mkv mov mp4 mpd mpeg mpg mts ogm ogv qt rm rmvb vob webm wmv",
     "audio": "aac aif aiff amr ape flac m4a m4b mid midi mka mp3 mpga oga ogg opus ra wav weba wma",
     "embed": "swf",
 }
-KIND_BY_EXTENSION: dict[str, Kind] = {ext: kind for kind, exts in _EXTENSIONS.items() for ext in exts.split()}
+KIND_BY_EXTENSION: Final[dict[str, Kind]] = {
+    ext: kind for kind, exts in _EXTENSIONS.items() for ext in exts.split()
+}
 
 #: Extensions in a regular expression's alternation, longest first.
-EXTENSION_PATTERN = "|".join(sorted(KIND_BY_EXTENSION, key=lambda ext: (-len(ext), ext)))
+EXTENSION_PATTERN: Final = "|".join(sorted(KIND_BY_EXTENSION, key=lambda ext: (-len(ext), ext)))
 
-_MANIFEST_TYPES: dict[str, Kind] = {
+_MANIFEST_TYPES: Final[dict[str, Kind]] = {
     "application/x-mpegurl": "video",
     "application/vnd.apple.mpegurl": "video",
     "application/dash+xml": "video",
@@ -41,7 +45,7 @@ def kind_of_url(url: str) -> Kind | None:
     return None if ext is None else KIND_BY_EXTENSION.get(ext)
 
 
-_KIND_OF_TOP_LEVEL: dict[str, Kind] = {"image": "image", "video": "video", "audio": "audio"}
+_KIND_OF_TOP_LEVEL: Final[dict[str, Kind]] = {"image": "image", "video": "video", "audio": "audio"}
 
 
 def kind_of_mime(mime: str) -> Kind | None:

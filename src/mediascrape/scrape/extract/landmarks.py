@@ -9,21 +9,22 @@ nothing to skip.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
 from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
 
 #: Characters read at once, which bounds the memory that a document full of landmarks takes.
-WINDOW = 64 * 1024
+WINDOW: Final = 16 * 1024
 #: More than the longest word has, so that none is missed at a window's end.
-OVERLAP = 32
+OVERLAP: Final = 32
 
-_AFTER_NAME = frozenset(b" \t\n\f\r/>")
+_AFTER_NAME: Final = frozenset(b" \t\n\f\r/>")
 #: What may follow a media extension at the end of a path, whatever stands around it.
-_AFTER_EXTENSION = frozenset(b"\"'?#&;:!,)> \t\n\f\r")
+_AFTER_EXTENSION: Final = frozenset(b"\"'?#&;:!,)> \t\n\f\r")
 #: What follows `</` where no end tag begins.
-_NO_NAME = frozenset(range(256)) - frozenset(b">abcdefghijklmnopqrstuvwxyz")
+_NO_NAME: Final = frozenset(range(256)) - frozenset(b">abcdefghijklmnopqrstuvwxyz")
 
 
 def window(data: str, start: int) -> bytes:
@@ -35,7 +36,8 @@ def window(data: str, start: int) -> bytes:
     return text if len(text) == WINDOW + OVERLAP else text + b" "
 
 
-def _automaton(words: list[bytes]) -> Callable[[bytes], list[tuple[int, int, int]]]:
+def automaton(words: list[bytes]) -> Callable[[bytes], list[tuple[int, int, int]]]:
+    """Finds any of the words, the longest where several begin: the word's number, its start, its end."""
     return BytesAhoCorasick(words, MatchKind.LeftmostLongest).find_matches_as_indexes
 
 
@@ -46,7 +48,7 @@ class TagNames:
         self._names = sorted(names)
         words = [f"<{name}".encode() for name in self._names]
         words += [b"<!", b"<?", *(b"</" + bytes([code]) for code in sorted(_NO_NAME))]
-        self._find = _automaton(words)
+        self._find = automaton(words)
 
     def find(self, text: bytes) -> list[tuple[str | None, int, int]]:
         """Each name, its `<` and its end, in order; the name is None for what hides markup.
@@ -61,8 +63,8 @@ class TagNames:
         ]
 
 
-_extensions = _automaton([f".{extension}".encode() for extension in KIND_BY_EXTENSION])
-_words = _automaton(
+_extensions: Final = automaton([f".{extension}".encode() for extension in KIND_BY_EXTENSION])
+_words: Final = automaton(
     [
         b"itemscope",
         b"url(",

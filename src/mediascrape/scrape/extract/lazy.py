@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Final
 
 from mediascrape.scrape.extract.css import value_urls
 from mediascrape.scrape.extract.items import Kind
@@ -18,7 +19,7 @@ from mediascrape.scrape.extract.page import Page, describe, flag
 from mediascrape.scrape.extract.text import plain
 
 #: Names of the known libraries: their value is a URL, or a srcset, whatever it looks like.
-_KNOWN = re.compile(
+_KNOWN: Final = re.compile(
     r"data-(?:[a-z0-9]+-){0,2}(?:src|lazy|original|image|img|thumb|thumbnail|poster|bg|background|hires|retina|"
     r"placeholder|swap|echo|lsrc|cfsrc)(?:-(?:url|src|image|retina|2x|large|medium|small|mobile|desktop|file))?"
     r"|data-(?:lazy-?src|original-src|src-[a-z0-9-]+|(?:orig|medium|large|full)-file|pin-media|"
@@ -27,13 +28,13 @@ _KNOWN = re.compile(
     r"|lazy-?src|lsrc|original|datasrc|src-orig|oldsrc|real-?src|_src|file|zoomfile|rel:bf_image_src"
 ).fullmatch
 #: Names that describe, link or script; a media URL in them is no media of this element.
-_OTHER_USE = re.compile(
+_OTHER_USE: Final = re.compile(
     r"href|content|value|action|data|on[a-z]+|aria-.*|xmlns.*|codebase|longdesc|cite|srcdoc|usemap|itemid|itemtype|"
     r"id|class|style|alt|title|name|type|media|sizes|rel|width|height|v-.*|:.*|@.*|"
     r"data-(?:.*-)?(?:page-?url|permalink|share-?url|href|link)"
 ).fullmatch
 #: Elements that show media, and the kind a URL without extension has in their lazy attributes.
-SHOWING: dict[str, Kind] = {
+SHOWING: Final[dict[str, Kind]] = {
     "img": "image",
     "image": "image",
     "source": "image",
@@ -43,17 +44,17 @@ SHOWING: dict[str, Kind] = {
     "video": "video",
     "audio": "audio",
 }
-_STILL = re.compile(r"poster|thumb|image|bg|background|placeholder").search
+_STILL: Final = re.compile(r"poster|thumb|image|bg|background|placeholder").search
 #: A URL as a whole: it begins with nothing that separates, has no colon but its port's before the first slash, and
 #: none before a blank; no other URL follows it.
-_whole_url = re.compile(
+_whole_url: Final = re.compile(
     r"(?:[hH][tT][tT][pP][sS]?:)?(?:[^<>\"'{}|\\^`(),:;=\s?#/][^<>\"'{}|\\^`:?#\n/]*+)?+(?:(?::[0-9]+)?+"
     r"/(?:[^<>\"'{}|\\^`?#\s,;:]++|:(?!\s)|[^\S\n](?!https?:)|[,;](?!https?:))*+)?(?:[?#][^\s<>\"'{}]*+)?"
 ).fullmatch
-_plain_url = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}]+\s*", re.IGNORECASE).fullmatch
+_plain_url: Final = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}]+\s*", re.IGNORECASE).fullmatch
 #: The first candidate of a srcset, with its descriptor.
-_begins_srcset = re.compile(r"[^\s]+/[^\s]*\s+[0-9.]+[wx]\s*,").match
-_json_string = re.compile(
+_begins_srcset: Final = re.compile(r"[^\s]+/[^\s]*\s+[0-9.]+[wx]\s*,").match
+_json_string: Final = re.compile(
     r"\"((?:https?:)?(?:\\?/){1,2}[^\"\s\\]*(?:\\/[^\"\s\\]*)*\.(?:"
     + EXTENSION_PATTERN
     + r")(?:\?[^\"\s\\]*)?)\"",
@@ -72,7 +73,7 @@ def _use(name: str) -> str:
 
 
 #: How JSON in an attribute begins.
-_OPENING = ("{", "[", "&")
+_OPENING: Final = ("{", "[", "&")
 
 
 def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]) -> None:

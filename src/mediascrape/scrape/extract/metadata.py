@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from mediascrape.scrape.extract import lazy
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime, kind_of_url
@@ -10,7 +12,7 @@ from mediascrape.scrape.extract.page import Page, flag, mime_type, pixels
 from mediascrape.scrape.extract.text import dereferenced, label, plain
 
 #: meta property or name -> (via, kind; None: by extension, else embed).
-META: dict[str, tuple[str, Kind | None]] = {
+META: Final[dict[str, tuple[str, Kind | None]]] = {
     **dict.fromkeys(("og:image", "og:image:url", "og:image:secure_url"), ("meta.og:image", "image")),
     **dict.fromkeys(("og:video", "og:video:url", "og:video:secure_url"), ("meta.og:video", None)),
     **dict.fromkeys(("og:audio", "og:audio:url", "og:audio:secure_url"), ("meta.og:audio", "audio")),
@@ -20,9 +22,11 @@ META: dict[str, tuple[str, Kind | None]] = {
     "twitter:player:stream": ("meta.twitter:player:stream", "video"),
     "thumbnail": ("meta.thumbnail", "image"),
 }
-_ICON_META = frozenset({"msapplication-tileimage", "msapplication-square70x70logo", "msapplication-square150x150logo",
-                        "msapplication-wide310x150logo", "msapplication-square310x310logo"})  # fmt: skip
-_ICONS = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "mask-icon", "fluid-icon",
+_ICON_META: Final = frozenset({
+    "msapplication-tileimage", "msapplication-square70x70logo", "msapplication-square150x150logo",
+    "msapplication-wide310x150logo", "msapplication-square310x310logo",
+})  # fmt: skip
+_ICONS: Final = frozenset({"icon", "apple-touch-icon", "apple-touch-icon-precomposed", "mask-icon", "fluid-icon",
                     "apple-touch-startup-image"})  # fmt: skip
 
 

@@ -6,10 +6,12 @@ properties say by their name what they are.
 
 from __future__ import annotations
 
+from typing import Final
+
 from mediascrape.scrape.extract.items import Kind
 
 #: Property (lower case) -> kind of what it names.
-PROPERTIES: dict[str, Kind] = {
+PROPERTIES: Final[dict[str, Kind]] = {
     "image": "image",
     "images": "image",
     "photo": "image",
@@ -21,18 +23,18 @@ PROPERTIES: dict[str, Kind] = {
     "embedurl": "embed",
 }
 #: schema.org type -> kind of its `url` or `contentUrl`.
-TYPES: dict[str, Kind] = {
+TYPES: Final[dict[str, Kind]] = {
     "imageobject": "image",
     "barcode": "image",
     "videoobject": "video",
     "audioobject": "audio",
 }
 #: Items within items that are followed; deeper ones are not, which bounds the work.
-MAX_DEPTH = 32
+MAX_DEPTH: Final = 32
 
 
 #: Elements without an end tag.
-_VOID = frozenset(
+_VOID: Final = frozenset(
     {"meta", "link", "img", "br", "hr", "input", "source", "embed", "area", "track", "wbr", "col", "base"}
 )
 

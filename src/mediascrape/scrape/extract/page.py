@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import quote
 
 from mediascrape.errors import DocumentTooComplexError
@@ -15,11 +16,11 @@ from mediascrape.scrape.extract.text import label, plain
 from mediascrape.scrape.urls import is_normal, join_url
 
 #: Media of one document, and places of one item: the largest real page studied names 572 media.
-MAX_ITEMS = 20_000
-MAX_PLACES = 32
+MAX_ITEMS: Final = 20_000
+MAX_PLACES: Final = 32
 
-_C0_AND_SPACE = "".join(map(chr, range(0x21)))
-_number = re.compile(r"\s*([0-9]{1,9})(?!\s*%)").match
+_C0_AND_SPACE: Final = "".join(map(chr, range(0x21)))
+_number: Final = re.compile(r"\s*([0-9]{1,9})(?!\s*%)").match
 
 
 class Page:
@@ -123,7 +124,7 @@ class Page:
         return found
 
 
-_WITHIN = frozenset({"in_noscript", "in_template"})
+_WITHIN: Final = frozenset({"in_noscript", "in_template"})
 
 
 def flag(item: MediaItem | None, name: str) -> None:
@@ -171,4 +172,4 @@ def _encode_query(text: str, codec: str) -> str:
     return f"{before}?{quote(encoded, safe=_QUERY_SAFE)}{hash_}{fragment}"
 
 
-_QUERY_SAFE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\"#<>'&;") + "&;%"
+_QUERY_SAFE: Final = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in "\"#<>'&;") + "&;%"

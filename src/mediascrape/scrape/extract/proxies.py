@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from mediascrape.scrape.extract.items import MediaItem
 from mediascrape.scrape.extract.page import Page, flag
 
 #: Path of a proxy -> the query parameter that holds the original.
-_PROXIES = {
+_PROXIES: Final = {
     "/_next/image": "url",
     "/_vercel/image": "url",
     "/_ipx/": "url",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable
+from typing import Final
 
 from mediascrape.errors import DocumentTooComplexError
 from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, Attributes, find
@@ -36,9 +37,9 @@ from mediascrape.scrape.extract.tokens import (
 from mediascrape.scrape.urls import join_url
 
 #: Characters searched for the quote that opened a value, which bounds the work for each hint in a text.
-LONGEST_VALUE = 2048
+LONGEST_VALUE: Final = 2048
 #: Characters of comments and scripts that may be searched through and turn out to be within a tag.
-MAX_WASTE = 32_000_000
+MAX_WASTE: Final = 32_000_000
 
 
 class ReadAgainError(Exception):
@@ -325,14 +326,14 @@ def _end_media(page: Page, name: str, attrs: Attributes) -> None:
 
 
 #: Elements whose text is raw and read.
-_TEXTS: dict[str, Callable[[Page, Attributes, str, int, int], None]] = {
+_TEXTS: Final[dict[str, Callable[[Page, Attributes, str, int, int], None]]] = {
     "script": _script,
     "style": _style,
     "title": _title,
     "iframe": _iframe,
 }
 #: Tags looked at whatever their attributes. A link or a table matters only if it names media.
-_HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
+_HANDLERS: Final[dict[str, Callable[[Page, str, Attributes], None]]] = {
     **dict.fromkeys(
         (ATTRIBUTES.keys() | ELEMENTS.keys()) - {"a", "area", "use", *RAW_TEXT},
         find,
@@ -353,13 +354,13 @@ _HANDLERS: dict[str, Callable[[Page, str, Attributes], None]] = {
     "link": find_link,
 }
 #: An open `svg` has titles of its own: it must be known until the document's title is.
-_SVG = frozenset(("svg", "/svg"))
+_SVG: Final = frozenset(("svg", "/svg"))
 #: A cell matters only if it names a background, which is a hint.
-_CELLS = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
-_tag_names = TagNames((_HANDLERS.keys() | RAW_TEXT.keys()) - _CELLS)
-_any_tags = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
+_CELLS: Final = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
+_tag_names: Final = TagNames((_HANDLERS.keys() | RAW_TEXT.keys()) - _CELLS)
+_any_tags: Final = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
 #: A media extension at the end of a path, whatever stands around it. The look ahead turns most others down.
-_media_name = re.compile(
+_media_name: Final = re.compile(
     rf"\.(?=[a-zA-Z0-9]{{2,5}}+[\"'?#&;:!,)> \t\n\f\r]){any_of(KIND_BY_EXTENSION)}(?![a-zA-Z0-9])"
 )
-_names_media = _media_name.search
+_names_media: Final = _media_name.search

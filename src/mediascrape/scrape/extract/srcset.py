@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 
 #: Step 4 and 5: skip blanks and commas, collect the URL up to a blank.
-_next_url = re.compile(r"[ \t\n\f\r,]*([^ \t\n\f\r]+)").match
+_next_url: Final = re.compile(r"[ \t\n\f\r,]*([^ \t\n\f\r]+)").match
 #: The common descriptor: one token, then a comma or the end.
-_simple_descriptor = re.compile(r"[ \t\n\f\r]*([0-9.]+[wx])?[ \t\n\f\r]*(?:,|$)").match
-_is_descriptor = re.compile(r"(?:[0-9]+[wh]|-?(?:[0-9]+|[0-9]*\.[0-9]+)(?:[eE][+-]?[0-9]+)?x)").fullmatch
-_words = re.compile(r"[^ \t\n\f\r]+").findall
+_simple_descriptor: Final = re.compile(r"[ \t\n\f\r]*([0-9.]+[wx])?[ \t\n\f\r]*(?:,|$)").match
+_is_descriptor: Final = re.compile(
+    r"(?:[0-9]+[wh]|-?(?:[0-9]+|[0-9]*\.[0-9]+)(?:[eE][+-]?[0-9]+)?x)"
+).fullmatch
+_words: Final = re.compile(r"[^ \t\n\f\r]+").findall
 
 
 def parse_srcset(text: str) -> list[tuple[str, str | None]]:

@@ -8,17 +8,18 @@ ever shown nobody knows, so these items are flagged `weak`.
 from __future__ import annotations
 
 import re
+from typing import Final
 
 from mediascrape.scrape.extract.kinds import EXTENSION_PATTERN
 from mediascrape.scrape.extract.page import Page, flag
 
 #: A quoted absolute or root-relative URL with a media extension, slashes perhaps escaped as in JSON.
-_quoted_url = re.compile(
+_quoted_url: Final = re.compile(
     r"[\"'`]((?:https?:)?(?:\\?/|\\u002[fF]){1,2}[^\"'`\s<>{}|^]{1,2000}?\.(?:" + EXTENSION_PATTERN + r")"
     r"(?:(?:[?#]|\\u0026)[^\"'`\s<>{}|^]{0,2000})?)[\"'`]",
     re.IGNORECASE,
 ).finditer
-_escape = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
+_escape: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
 
 
 def find_in_script(page: Page, text: str) -> None:

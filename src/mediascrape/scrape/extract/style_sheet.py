@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from mediascrape.scrape.extract.css import (
     BARE_URL,
@@ -19,44 +20,48 @@ from mediascrape.scrape.extract.css import (
 )
 
 #: At-rules that hold rules; all others are passed over with their block (fonts, pages, what is unknown).
-_GROUPS = frozenset(
+_GROUPS: Final = frozenset(
     ["media", "supports", "layer", "container", "scope", "starting-style", "keyframes", "-webkit-keyframes"]
 )
 #: At-rules whose block or statement holds no rules.
-_LEAVES = frozenset(
+_LEAVES: Final = frozenset(
     ["font-face", "import", "charset", "namespace", "page", "viewport", "-ms-viewport", "-o-viewport", "property",
      "counter-style", "-ms-keyframes", "-moz-keyframes", "-o-keyframes"]
 )  # fmt: skip
-_name = re.compile(r"[a-zA-Z-]*").match
-_at_name = re.compile(r"\s*@([a-zA-Z-]+)").match
-_escaped_structure = re.compile(r"\\[{}\"']").search
-_invalid_selector = re.compile(
+_name: Final = re.compile(r"[a-zA-Z-]*").match
+_at_name: Final = re.compile(r"\s*@([a-zA-Z-]+)").match
+_escaped_structure: Final = re.compile(r"\\[{}\"']").search
+_invalid_selector: Final = re.compile(
     r"^\s*$|[;$%!@?{}/]|::?-(?:moz|ms|o|khtml)-|(?<!:):-webkit-(?!any|autofill|drag|full)|[,>+~]\s*$"
     r"|[,>+~]\s*[,>+~]|(?:^|[.#\s,>+~])[0-9]"
 ).search
-_COMPOUND = r"(?:[.#]?[a-zA-Z_-][\w-]*+|\*)(?:[.#][a-zA-Z_-][\w-]*+|::?(?!-)[a-zA-Z-]++)*+"
+_COMPOUND: Final = r"(?:[.#]?[a-zA-Z_-][\w-]*+|\*)(?:[.#][a-zA-Z_-][\w-]*+|::?(?!-)[a-zA-Z-]++)*+"
 #: What `_invalid_selector` has no part of, at a fraction of its cost.
-_is_ordinary_selector = re.compile(rf"\s*+{_COMPOUND}(?:(?:\s*+[,>+~]\s*+|\s++){_COMPOUND})*+\s*+").fullmatch
+_is_ordinary_selector: Final = re.compile(
+    rf"\s*+{_COMPOUND}(?:(?:\s*+[,>+~]\s*+|\s++){_COMPOUND})*+\s*+"
+).fullmatch
 #: Escaped or in brackets: it says nothing of the rest.
-_in_brackets = re.compile(r"\\(?:[0-9a-fA-F]{1,6}\s?|.)|\[[^\]]*\]|\([^()]*\)").sub
-_is_keyframe = re.compile(
+_in_brackets: Final = re.compile(r"\\(?:[0-9a-fA-F]{1,6}\s?|.)|\[[^\]]*\]|\([^()]*\)").sub
+_is_keyframe: Final = re.compile(
     r"\s*(?:from|to|[0-9.]+%)(?:\s*,\s*(?:from|to|[0-9.]+%))*\s*", re.IGNORECASE
 ).fullmatch
 #: Keyframes of other engines: no browser keeps what is in them.
-_foreign_keyframes = re.compile(
+_foreign_keyframes: Final = re.compile(
     r"@-(?:moz|o|ms)-keyframes[^{}]*+\{(?:[^{}]*+\{[^{}]*+\})*+[^{}]*+\}", re.IGNORECASE
 ).sub
 
-_PLAIN = r"[^{}\[\]()\"'\\]++"
+_PLAIN: Final = r"[^{}\[\]()\"'\\]++"
 #: Text that opens and closes nothing, or closes what it opens: within a block, and up to the next block or `;`.
-_inside_block = re.compile(
+_inside_block: Final = re.compile(
     rf"(?:[^{{}}\[\]()\"'\\uU]++|{BARE_URL}|[uU]|{STRING}|\\.|\({_PLAIN}\)"
     rf"|\{{(?:{_PLAIN}|{STRING}|\({_PLAIN}\))*+\}})++",
     re.DOTALL,
 ).match
-_outside_blocks = re.compile(rf"(?:[^{{}}\[\]()\"'\\;]++|{STRING}|\\.|\({_PLAIN}\))++", re.DOTALL).match
+_outside_blocks: Final = re.compile(
+    rf"(?:[^{{}}\[\]()\"'\\;]++|{STRING}|\\.|\({_PLAIN}\))++", re.DOTALL
+).match
 
-_CLOSER = {"{": "}", "[": "]", "(": ")"}
+_CLOSER: Final = {"{": "}", "[": "]", "(": ")"}
 
 
 def style_sheet_urls(css: str) -> list[str]:
@@ -89,8 +94,8 @@ def _is_cdata(css: str) -> bool:
 
 
 #: All bytes that `_is_regular` needs not see.
-_WITHOUT_STRUCTURE = bytes(set(range(256)) - set(b"{}[]()\"'@\\\nU"))
-_without_strings = re.compile(rb"\"[^\"{}\n]*+\"|'[^'{}\n]*+'").sub
+_WITHOUT_STRUCTURE: Final = bytes(set(range(256)) - set(b"{}[]()\"'@\\\nU"))
+_without_strings: Final = re.compile(rb"\"[^\"{}\n]*+\"|'[^'{}\n]*+'").sub
 
 
 def _is_regular(css: str) -> bool:
@@ -147,7 +152,7 @@ def _regular_rules(css: str) -> Iterator[tuple[str, str]]:
 
 
 #: Rules within rules; what is deeper is read as declarations, of which it has none.
-MAX_NESTING = 8
+MAX_NESTING: Final = 8
 
 
 def _rules(css: str, level: int = 0) -> Iterator[tuple[str, str]]:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import re
 from html.entities import html5
+from typing import Final
 
-_replace = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9A-Fa-f]+;?|([A-Za-z][A-Za-z0-9]*;?)(=?))").sub
+_replace: Final = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9A-Fa-f]+;?|([A-Za-z][A-Za-z0-9]*;?)(=?))").sub
 
 
 def decoded(raw: str) -> str:
@@ -38,7 +39,7 @@ def unescaped(text: str) -> str:
 
 
 #: More digits than any code point has: U+FFFD by the standard, a ValueError from Python.
-_absurd_number = re.compile(r"&#(?:0*[1-9][0-9]{9,}|[xX]0*[1-9A-Fa-f][0-9A-Fa-f]{8,});?").sub
+_absurd_number: Final = re.compile(r"&#(?:0*[1-9][0-9]{9,}|[xX]0*[1-9A-Fa-f][0-9A-Fa-f]{8,});?").sub
 
 
 def label(raw: str) -> str | None:

@@ -16,17 +16,18 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable
+from typing import Final
 
-_WS = r"[ \t\n\f\r]"
-_NAME_END = r"(?=[ \t\n\f\r/>])"
+_WS: Final = r"[ \t\n\f\r]"
+_NAME_END: Final = r"(?=[ \t\n\f\r/>])"
 
 #: What follows a tag's name, quotes closed, up to its `>`.
-_ATTRIBUTES = (
+_ATTRIBUTES: Final = (
     r"(?:[ \t\n\f\r/]++|[^ \t\n\f\r/>][^ \t\n\f\r/>=]*+"
     rf"(?:{_WS}*+={_WS}*+(?:\"[^\"]*+\"|'[^']*+'|(?![\"'])[^ \t\n\f\r>]*+)|(?!{_WS}*+=)))*+"
 )
 #: Comments, declarations, processing instructions, end tags without a name: nothing in them is markup.
-_HIDDEN = r"!(?:--(?:-?>|(?s:.*?)(?:--!?>|\Z))|[^>]*+)|\?[^>]*+|/[^a-zA-Z>][^>]*+"
+_HIDDEN: Final = r"!(?:--(?:-?>|(?s:.*?)(?:--!?>|\Z))|[^>]*+)|\?[^>]*+|/[^a-zA-Z>][^>]*+"
 
 Tree = dict[str, "Tree"]
 
@@ -58,7 +59,8 @@ def _either_case(char: str) -> str:
     return f"[{char}{char.upper()}]" if char.isalpha() else re.escape(char)
 
 
-_SCRIPT = any_of(["script"]) + _NAME_END
+_AFTER_NAME: Final = frozenset(" \t\n\f\r/>")
+_SCRIPT: Final = any_of(["script"]) + _NAME_END
 
 
 def tag_finder(names: Iterable[str]) -> re.Pattern[str]:
@@ -70,29 +72,44 @@ def tag_finder(names: Iterable[str]) -> re.Pattern[str]:
 
 
 #: A tag of any name at its `<`; the same groups.
-tag_at = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)([^>]*+)>?+").match
+tag_at: Final = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)([^>]*+)>?+").match
 #: The next tag (`/name` for an end tag) with its quotes closed. No group: what hides markup, or a tag without end.
-exact_token = re.compile(
+exact_token: Final = re.compile(
     rf"<(?:(/?[a-zA-Z][^ \t\n\f\r/>]*+)({_ATTRIBUTES})>|{_HIDDEN}|/?[a-zA-Z](?s:.)*+)"
 ).search
 #: From the end of a tag's name to its `>`, quotes closed.
-exact_attributes = re.compile(rf"({_ATTRIBUTES})>").match
+exact_attributes: Final = re.compile(rf"({_ATTRIBUTES})>").match
 
-_script_end_tag = re.compile(rf"</{_SCRIPT}").search
-_escaped_script_events = re.compile(rf"-->|</?{_SCRIPT}").finditer
+_escaped_script_events: Final = re.compile(rf"-->|</?{_SCRIPT}").finditer
+
+
+def _end_of_text(data: str, position: int, name: str, *, escapes: bool = False) -> int:
+    """Where the next end tag of a name begins, or the document ends; or, with `escapes`, an earlier `<!--`.
+
+    From one `<` to the next, which takes far less than a search for the tag, for there are few in scripts and styles.
+    """
+    length = len(name)
+    while True:
+        position = data.find("<", position)
+        after = position + 2 + length
+        if position < 0 or after >= len(data):
+            return len(data)
+        char = data[position + 1]
+        if char == "/":
+            if data[position + 2 : after].lower() == name and data[after] in _AFTER_NAME:
+                return position
+        elif escapes and char == "!" and data[position + 2 : position + 4] == "--":
+            return position
+        position += 1
 
 
 def _end_of_script(data: str, position: int) -> int:
     """Where a script's data end. Within `<!--` a `<script` hides the next `</script`."""
-    end = -1
     while True:
-        if end < position:
-            match = _script_end_tag(data, position)
-            end = len(data) if match is None else match.start()
-        opening = data.find("<!--", position, end)
-        if opening < 0:
-            return end
-        hidden, position = False, len(data)
+        position = _end_of_text(data, position, "script", escapes=True)
+        if position == len(data) or data[position + 1] == "/":
+            return position
+        hidden, opening, position = False, position, len(data)
         for event in _escaped_script_events(data, opening + 2):
             if event[0] == "-->":
                 position = event.end()
@@ -105,17 +122,14 @@ def _end_of_script(data: str, position: int) -> int:
 
 
 def _end_of(name: str) -> Callable[[str, int], int]:
-    search = re.compile(rf"</{any_of([name])}{_NAME_END}").search
-
     def end(data: str, position: int) -> int:
-        match = search(data, position)
-        return len(data) if match is None else match.start()
+        return _end_of_text(data, position, name)
 
     return end
 
 
 #: Elements whose content is text (scripting is off, so `noscript` is not among them) -> the end of that text.
-RAW_TEXT: dict[str, Callable[[str, int], int]] = {
+RAW_TEXT: Final[dict[str, Callable[[str, int], int]]] = {
     **{
         name: _end_of(name) for name in ("style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")
     },
@@ -123,7 +137,7 @@ RAW_TEXT: dict[str, Callable[[str, int], int]] = {
 }
 
 
-_end_of_comment = re.compile(r"--!?>").search
+_end_of_comment: Final = re.compile(r"--!?>").search
 
 
 def end_of_hidden(data: str, start: int) -> int:
@@ -170,26 +184,26 @@ def _opens_value(data: str, position: int, quote: int) -> bool:
     return before == "=" or (before in " \t\n\f\r" and data[position:quote].rstrip()[-1:] == "=")
 
 
-_find_attributes = re.compile(
+_find_attributes: Final = re.compile(
     r"([^ \t\n\f\r/>][^ \t\n\f\r/>=]*+)"
     rf"(?:{_WS}*+={_WS}*+(?:\"([^\"]*+)\"|'([^']*+)'|([^ \t\n\f\r>]++))?+)?+"
 ).findall
-_are_whole = re.compile(_ATTRIBUTES).fullmatch
-_before_value = re.compile(rf"[ \t\n\f\r/]*+([a-zA-Z_:@.-][a-zA-Z0-9_:@.-]*+){_WS}*+={_WS}*+").fullmatch
+_are_whole: Final = re.compile(_ATTRIBUTES).fullmatch
+_before_value: Final = re.compile(
+    rf"[ \t\n\f\r/]*+([a-zA-Z_:@.-][a-zA-Z0-9_:@.-]*+){_WS}*+={_WS}*+"
+).fullmatch
 
 
-class _Names(dict[str, str | None]):
-    """The attribute's name in what stands before its quoted value (` src=`); None if there is more or less."""
-
-    def __missing__(self, before: str) -> str | None:
-        if len(self) >= 8192:
-            self.clear()
-        match = _before_value(before) if len(before) < 100 else None
-        name = self[before] = None if match is None else sys.intern(match[1].lower())
-        return name
+#: What stands before a quoted value (` src=`) -> the attribute's name; empty if it is more or less than that.
+_names: Final[dict[str, str]] = {}
 
 
-_name_before = _Names().__getitem__
+def _name_before(before: str) -> str:
+    if len(_names) >= 8192:
+        _names.clear()
+    match = _before_value(before) if len(before) < 100 else None
+    name = _names[before] = "" if match is None else sys.intern(match[1].lower())
+    return name
 
 
 def attributes(text: str) -> dict[str, str] | None:
@@ -199,19 +213,33 @@ def attributes(text: str) -> dict[str, str] | None:
     A tag whose values are all in double quotes, as most are, is cut at these, which takes a third of the time.
     """
     parts = text.split('"')
-    rest = parts.pop()
-    if not len(parts) & 1 and (not rest or rest in _NOTHING or "'" not in rest):
-        values = parts[1::2]
-        found = dict(zip(map(_name_before, parts[::2]), values))  # noqa: B905 (of one length; the check costs)
-        if len(found) == len(values) and None not in found:
+    count = len(parts) - 1
+    rest = parts[count]
+    if not count & 1 and (not rest or rest in _NOTHING or "'" not in rest):
+        found = _quoted(parts, count)
+        if found is not None:
             if rest and rest not in _NOTHING:
                 for name, _, _, bare in _find_attributes(rest):
                     found.setdefault(name.lower(), bare)
-            return found  # type: ignore[return-value]
+            return found
     return parsed(text) if _are_whole(text) else None
 
 
-_NOTHING = frozenset((" ", "/", " /"))
+def _quoted(parts: list[str], count: int) -> dict[str, str] | None:
+    """The attributes of a text cut at its double quotes; None unless each value has a name of its own before it."""
+    found: dict[str, str] = {}
+    for index in range(0, count, 2):
+        before = parts[index]
+        name = _names.get(before)
+        if name is None:
+            name = _name_before(before)
+        if not name or name in found:
+            return None
+        found[name] = parts[index + 1]
+    return found
+
+
+_NOTHING: Final = frozenset((" ", "/", " /"))
 
 
 def parsed(text: str) -> dict[str, str]:
