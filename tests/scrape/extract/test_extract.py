@@ -77,7 +77,8 @@ def test_one_item_per_url_with_all_its_places() -> None:
 
 def test_pixels_placeholders_and_icons_are_marked_and_left_out_by_default() -> None:
     html = (
-        "<img src=t.gif width=1 height=1><img src=/blank.gif><img src=my-photo.jpg><img src=loading.svg><img src=/transparent-1093278.png>"
+        "<img src=t.gif width=1 height=1><img src=/blank.gif><img src=my-photo.jpg><img src=loading.svg>"
+        "<img src=/transparent-1093278.png>"
         "<link rel=icon href=i.ico><iframe src=https://ads.example/x width=0 height=0></iframe>"
     )
     items = found(html)
