@@ -14,7 +14,7 @@ from served import serving
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 TOKEN, READ_TOKEN = "a-token-of-some-length", "another-token-to-read-with"
-PAGES = ("gallery", "nothing", "detail", "submit", "batch", "queue", "job", "schedules", "docs")
+PAGES = ("gallery", "nothing", "detail", "submit", "batch", "queue", "job", "schedules", "docs", "lost")
 
 
 async def address(service: Service, name: str) -> str:
@@ -35,6 +35,7 @@ async def address(service: Service, name: str) -> str:
         "submit": "/submit",
         "queue": "/queue",
         "docs": "/docs",
+        "lost": "/nowhere?min_width=wide",
     }
     return service.url + paths[name]
 

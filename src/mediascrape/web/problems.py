@@ -136,7 +136,7 @@ def method_not_allowed(headers: dict[str, str]) -> Problem:
 def _of_the_framework(error: HTTPException) -> Problem:
     headers = dict(error.headers or {})
     if error.status_code == 404:  # its word is only the status again
-        return not_found("There is nothing here; /docs lists what the API has.")
+        return not_found("Neither a page nor a route of the API has this path; /docs lists them.")
     if error.status_code == 405:
         allowed = headers.get("Allow", "")
         return method_not_allowed({"Allow": "GET, HEAD" if allowed == "GET" else allowed})
