@@ -44,7 +44,8 @@ def doctor_command(settings: Settings, as_json: bool) -> int:
     Versions, disk, memory, open files, the queue's memory policy, persistence and clock, the
     database's version, size and connections, and whether host names can be resolved.
 
-    Exit status 0 when all is well (warnings included), else 1, or 4 when a service is out of reach.
+    Exit status 0 when all is well (warnings included), else 1; 2 for a wrong setting, 4 when a service is
+    out of reach.
     """
     findings = run(_examine(settings))
     if as_json:
