@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mediascrape.scrape.extract import Document, MediaItem, extract
+from mediascrape.scrape.extract import Document, ExtractOptions, MediaItem, extract
 
 BASE = "https://example.org/dir/page.html"
 
@@ -80,3 +80,106 @@ def test_a_bad_url_in_a_sheet_hides_what_is_in_it() -> None:
     sheet = '.a{background:url(http:.b{c:d}.e{background:url("/f.gif")repeat-x;g:h}.i{background:url(/j.gif)}'
     assert urls(f"<style>{sheet}</style>") == ["https://example.org/j.gif"]
     assert urls("<p style='background: url(a b.png)'>") == []
+
+
+LD = '<script type="application/ld+json">%s</script>'
+
+
+def test_a_media_node_describes_its_media() -> None:
+    document = read(
+        LD
+        % '{"@type":"VideoObject","name":" A  film","contentUrl":"/v","encodingFormat":"video/mp4","width":640,'
+        '"embedUrl":"https://player.example/1","thumbnailUrl":["/t.jpg"]}'
+    )
+    film, player, still = document.items
+    assert (film.kind, film.title, film.width, film.mime_type) == ("video", "A film", 640, "video/mp4")
+    assert (player.kind, player.title, player.thumbnail) == ("embed", "A film", "https://example.org/t.jpg")
+    assert (still.url, still.kind, still.title) == ("https://example.org/t.jpg", "image", None)
+
+
+@pytest.mark.parametrize(
+    ("node", "kind"),
+    [
+        ('{"@type":"MediaObject","contentUrl":"/a.mp3"}', "audio"),
+        ('{"@type":"schema:AudioObject","schema:contentUrl":"/a"}', "audio"),
+        ('{"@type":"http://schema.org/MusicVideoObject","http://schema.org/contentUrl":"/a"}', "video"),
+        ('{"image":{"@type":"ImageObject","@id":"/a.png"}}', "image"),
+    ],
+)
+def test_json_ld_says_the_same_in_many_ways(node: str, kind: str) -> None:
+    assert one(LD % node).kind == kind
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        '{"@type":"DataDownload","contentUrl":"/a.csv"}',
+        '{"@type":["TextObject"],"contentUrl":"/a.txt"}',
+        '{"image":{"@id":"https://example.org/#primaryimage"}}',
+        '{"foaf:image":"/a.png"}',
+    ],
+)
+def test_what_json_ld_names_besides_media(node: str) -> None:
+    assert urls(LD % node) == []
+
+
+def test_a_feed_s_own_images_and_base() -> None:
+    feed = (
+        '<feed xmlns="http://www.w3.org/2005/Atom"\n  xml:base="http://b.example/x/"><icon>i.ico</icon>'
+        '<logo> l.png </logo><entry><link rel="enclosure" type="audio/mpeg" href="a"/></entry></feed>'
+    )
+    items = {item.url: item for item in read(feed).items}
+    assert {url: item.kind for url, item in items.items()} == {
+        "http://b.example/x/a": "audio",
+        "http://b.example/x/i.ico": "image",
+        "http://b.example/x/l.png": "image",
+    }
+    assert items["http://b.example/x/i.ico"].flags == ("icon",)
+
+
+@pytest.mark.parametrize(
+    ("proxied", "original"),
+    [
+        ("https://i0.wp.com/o.example/a.jpg?resize=3&ssl=1", "https://o.example/a.jpg"),
+        ("https://e.example/cdn-cgi/image/w=80,q=3/https://o.example/a.jpg", "https://o.example/a.jpg"),
+        ("https://e.example/cdn-cgi/image/w=80,q=3/b/a.jpg", "https://e.example/b/a.jpg"),
+        ("https://e.example/fetch/w_8/https%3A%2F%2Fo.example%2Fa.jpg", "https://o.example/a.jpg"),
+        ("https://e.example/sig/rs:3/plain/https://o.example/a.jpg@webp", "https://o.example/a.jpg"),
+        ("https://e.example/sig/aHR0cHM6Ly9v/LmV4YW1wbGUvYS5qcGc.webp", "https://o.example/a.jpg"),
+        ("https://images.weserv.nl/?url=o.example/a.jpg&w=8", "https://o.example/a.jpg"),
+        ("https://o-example.cdn.ampproject.org/ii/w8/s/o.example/a.jpg", "https://o.example/a.jpg"),
+        ("https://e.example/unsafe/8x8/https://o.example/a.jpg", "https://o.example/a.jpg"),
+    ],
+)
+def test_the_originals_of_foreign_proxies_are_added_when_asked_for(proxied: str, original: str) -> None:
+    body = f'<img src="{proxied.replace("&", "&amp;")}" alt="It">'.encode()
+    assert [item.url for item in extract(body, base_url=BASE).items] == [proxied]
+    (_, found) = extract(body, base_url=BASE, options=ExtractOptions(deep=True)).items
+    assert (found.url, found.flags, found.alt) == (original, ("derived",), "It")
+
+
+def test_a_proxied_reference_is_relative_to_the_proxy() -> None:
+    assert urls("<base href=https://b.example/><img src='https://e.example/_next/image?url=%2Fa.jpg'>") == [
+        "https://e.example/_next/image?url=%2Fa.jpg",
+        "https://e.example/a.jpg",
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.facebook.com/plugins/like.php?href=x",
+        "https://platform.twitter.com/widgets/tweet_button.html",
+        "https://www.google.com/recaptcha/api/noscript?k=1",
+        "https://ads.example/www/delivery/afr.php?zoneid=1",
+        "https://ads.example/RealMedia/ads/adstream_sx.ads/x",
+        "https://stats.example/piwik/matomo.php?idsite=1",
+        "https://tpc.googlesyndication.com/simgad/1",
+    ],
+)
+def test_advertising_and_buttons_are_trackers(url: str) -> None:
+    assert "tracker" in one(f"<iframe src='{url}'></iframe>").flags
+    assert (
+        "tracker"
+        not in one("<iframe src='https://www.facebook.com/plugins/video.php?href=x'></iframe>").flags
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mediascrape.errors import BodyTooLargeError
 from mediascrape.scrape.extract.embeds import name_providers
 from mediascrape.scrape.extract.encoding import read_bytes
-from mediascrape.scrape.extract.feeds import entry_html, find_channel_images, is_feed, without_cdata
+from mediascrape.scrape.extract.feeds import base_of, entry_html, find_channel_images, is_feed, without_cdata
 from mediascrape.scrape.extract.fillers import mark_fillers
 from mediascrape.scrape.extract.filter import ItemFilter
 from mediascrape.scrape.extract.items import Document, Kind, MediaItem
@@ -44,9 +44,10 @@ def extract(
         raise BodyTooLargeError(f"the document is longer than {options.max_body_bytes} bytes")
     data, encoding, codec = read_bytes(body, content_type)
     feed = is_feed(data)
+    base = base_url
     if feed:
         data = without_cdata(data)
-    base = base_url
+        base = base_of(data, base_url)
     while True:
         page = Page(Document(base_url=base, encoding=encoding, feed=feed), deep=options.deep)
         page.base_fixed = feed or base != base_url

@@ -7,8 +7,9 @@ from typing import Final
 
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime
-from mediascrape.scrape.extract.page import Page, describe, pixels
+from mediascrape.scrape.extract.page import Page, describe, flag, pixels
 from mediascrape.scrape.extract.text import decoded, plain, unescaped
+from mediascrape.scrape.urls import join_url
 
 _is_feed: Final = re.compile(
     r"\s*(?:<\?[^>]*>\s*|<!--(?:[^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<(?:rss|feed|rdf:RDF)[\s>]"
@@ -21,6 +22,10 @@ _html: Final = re.compile(
 _image_url: Final = re.compile(
     r"<image(?:\s[^>]*)?>(?:[^<]++|<(?!/?image|url))*+<url>\s*([^<]+?)\s*</url>", re.IGNORECASE
 ).finditer
+_logo: Final = re.compile(r"<(logo|icon)(?:\s[^<>]*)?>\s*([^<>\s]+)\s*</\1\s*>").finditer
+_xml_base: Final = re.compile(
+    r"<(?:rss|feed|rdf:RDF)(?=\s)(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*?\s+xml:base\s*=\s*[\"']([^\"']+)"
+).search
 _media_kinds: Final[dict[str, Kind]] = {"image": "image", "video": "video", "audio": "audio"}
 #: HTML of entries read, in characters: a feed repeats its entries' text, it does not grow without end.
 MAX_ENTRY_HTML: Final = 8 * 1024 * 1024
@@ -46,10 +51,20 @@ def entry_html(data: str) -> list[str]:
     return found
 
 
+def base_of(data: str, base_url: str) -> str:
+    """What a feed's relative URLs are resolved against: its root's `xml:base`, else where it came from."""
+    match = _xml_base(data, 0, 4096)
+    return base_url if match is None else join_url(base_url, plain(match[1])) or base_url
+
+
 def find_channel_images(page: Page, data: str) -> None:
-    """The images that channels name in elements: `<image><url>`."""
+    """The images that channels name in elements: `<image><url>` of RSS, `<logo>` and `<icon>` of Atom."""
     for match in _image_url(data):
         page.add(plain(match[1]), "image", "image.url")
+    for match in _logo(data):
+        item = page.add(plain(match[2]), "image", match[1])
+        if match[1] == "icon":
+            flag(item, "icon")
 
 
 def find_in_feed(page: Page, element: str, attrs: dict[str, str]) -> None:

@@ -10,12 +10,15 @@ from typing import Final
 from mediascrape.scrape.extract.items import MediaItem
 from mediascrape.scrape.extract.landmarks import automaton
 
-#: One of these is in the name of every placeholder.
-_WORDS: Final = ("blank", "spacer", "placeholder", "transparent", "pixel", "loading", "loader", "lazy", "1x1", "clear",
-                 "dummy", "empty")  # fmt: skip
-#: One of these is in the path of every measurement that only its path tells.
-_PATHS: Final = ("/tr/", "/tr?", ".php", "/b/ss/")
-_find_words: Final = automaton([word.encode() for word in (*_WORDS, *_PATHS)])
+#: One of these is in the name of every placeholder, or in the URL of what `_is_tracking_url` knows.
+_find_words: Final = automaton(
+    [
+        b"blank", b"spacer", b"placeholder", b"transparent", b"pixel", b"loading", b"loader", b"lazy", b"1x1",
+        b"clear", b"dummy", b"empty",
+        b"facebook.com/tr", b"facebook.com/plugins/", b".com/widgets/", b"/recaptcha/", b"/piwik.php",
+        b"/matomo.php", b"/b/ss/", b"/realmedia/ads/", b"/delivery/a", b"/delivery/lg.php",
+    ]
+)  # fmt: skip
 #: File names of placeholders: one of these words, alone or with a number, a size or a colour.
 _is_placeholder: Final = re.compile(
     r"(?:[a-z0-9]+[-_.])?(?:blank|spacer|placeholder|transparent|pixel|loading|loader|lazy-?load|1x1|clear|dummy|empty)"
@@ -23,7 +26,7 @@ _is_placeholder: Final = re.compile(
 ).fullmatch
 
 
-#: Hosts, with their subdomains, that serve measurement and advertising rather than media.
+#: Hosts, with their subdomains, that serve measurement, advertising and buttons rather than media.
 _TRACKERS: Final = frozenset({
     "googletagmanager.com", "google-analytics.com", "doubleclick.net", "scorecardresearch.com",
     "quantserve.com", "2o7.net", "omtrdc.net", "demdex.net", "vgwort.de", "xiti.com", "ioam.de", "ivwbox.de",
@@ -35,18 +38,31 @@ _TRACKERS: Final = frozenset({
     "openx.net", "smartadserver.com", "metrigo.com", "webtrekk.net", "wt-eu02.net", "mouseflow.com",
     "hotjar.com", "clarity.ms", "alb.reddit.com", "analytics.tiktok.com", "gemius.pl", "webtrends.com",
     "webtrendslive.com", "sitemeter.com", "clicky.com", "piwik.pro",
+    "googlesyndication.com", "googleadservices.com", "adservice.google.com", "amazon-adsystem.com", "adform.net",
+    "adition.com", "adscale.de", "adsrvr.org", "adtech.de", "adtechus.com", "atwola.com", "awin1.com", "cnzz.com",
+    "crwdcntrl.net", "hm.baidu.com", "mediaplex.com", "pos.baidu.com", "rfihub.com", "serving-sys.com", "tanx.com",
+    "teads.tv", "tradedoubler.com", "turn.com", "weborama.fr", "widgets.outbrain.com", "yieldmanager.com",
+    "zanox-affiliate.de", "zedo.com",
+    "addthis.com", "sharethis.com", "staticxx.facebook.com", "recaptcha.net",
 })  # fmt: skip
-_is_tracking_path: Final = re.compile(
-    r"://(?:www\.facebook\.com/tr[/?]|[^/]+/(?:piwik|matomo)\.php|[^/]+/b/ss/)"
-).search
+#: The same by URL, in lower case: Facebook's pixel and buttons, X's, Google's captcha, Matomo, Adobe, Revive, Xaxis.
+_is_tracking_url: Final = re.compile(
+    r"https?://(?:www\.facebook\.com/(?:tr[/?]|plugins/(?:activity|comments|facepile|fan|follow|like|like_?box|page|"
+    r"recommendations|send|share_button)\.php)|platform\.(?:twitter|x)\.com/widgets/(?:follow|tweet)_button"
+    r"|(?:www\.)?google\.com/recaptcha/|[^/]+/(?:(?:[^/?]+/)?(?:piwik|matomo)\.php|b/ss/|realmedia/ads/"
+    r"|(?:[^/?]+/){0,3}delivery/(?:afr|ai|avw|lg)\.php))"
+).match
 
 
 def mark_fillers(items: Sequence[MediaItem]) -> None:
-    """Flag images and embeds of at most one pixel as `pixel`, of measurement as `tracker`, fillers as `placeholder`."""
+    """Flag images and embeds of at most one pixel as `pixel`, fillers as `placeholder`, measurement as `tracker`.
+
+    Advertising, social buttons and captchas count as measurement.
+    """
+    if not items:
+        return
     all_urls = "\n".join([item.url for item in items]).lower()
-    numbers = {number for number, _, _ in _find_words(all_urls.encode())}
-    words = [_WORDS[number] for number in sorted(numbers) if number < len(_WORDS)]
-    may_be_paths = len(words) < len(numbers)
+    placeholders, tracking = _conspicuous(all_urls)
     urls = all_urls.split("\n")
     for index, item in enumerate(items):
         lower = urls[index]
@@ -54,12 +70,28 @@ def mark_fillers(items: Sequence[MediaItem]) -> None:
         tiny = (width is not None and width <= 1) or (height is not None and height <= 1)
         if tiny and item.kind in ("image", "embed"):
             item.flags += ("pixel",)
-        if _is_tracker(lower[: lower.find("/", 8)]) or (may_be_paths and _is_tracking_path(item.url)):
+        if lower in tracking or _is_tracker(lower[: lower.find("/", 8)]):
             item.flags += ("tracker",)
-        for word in words:
-            if word in lower and item.kind == "image" and _is_placeholder(_file_name(lower)):
-                item.flags += ("placeholder",)
-                break
+        if lower in placeholders and item.kind == "image":
+            item.flags += ("placeholder",)
+
+
+def _conspicuous(all_urls: str) -> tuple[set[str], set[str]]:
+    """The lines that are URLs of placeholders and of measurement by what stands in them."""
+    placeholders: set[str] = set()
+    tracking: set[str] = set()
+    end = 0
+    for _, start, _ in _find_words(all_urls.encode()):
+        if start < end:
+            continue
+        end = all_urls.find("\n", start)
+        end = len(all_urls) if end < 0 else end
+        url = all_urls[all_urls.rfind("\n", 0, start) + 1 : end]
+        if _is_placeholder(_file_name(url)):
+            placeholders.add(url)
+        if _is_tracking_url(url):
+            tracking.add(url)
+    return placeholders, tracking
 
 
 def _file_name(url: str) -> str:

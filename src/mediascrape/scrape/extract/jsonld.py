@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import orjson
 
-from mediascrape.scrape.extract.items import Kind
+from mediascrape.scrape.extract.items import Kind, MediaItem
+from mediascrape.scrape.extract.kinds import kind_of_url
 from mediascrape.scrape.extract.microdata import TYPES
-from mediascrape.scrape.extract.page import Page, pixels
+from mediascrape.scrape.extract.page import Page, mime_type, pixels
 from mediascrape.scrape.extract.text import dereferenced
 
 #: Properties whose value (a text, a node, or a list of these) is media.
@@ -22,7 +23,7 @@ PROPERTIES: Final[dict[str, Kind]] = {
     "thumbnail": "image",
     "primaryImageOfPage": "image",
     "photo": "image",
-    "contentUrl": "image",
+    "contentUrl": "image",  # or what the node's type or the extension tells
     "embedUrl": "embed",
 }
 _wrapping: Final = re.compile(
@@ -31,6 +32,11 @@ _wrapping: Final = re.compile(
 _block_comment: Final = re.compile(r"(?<=[\s{}\[\],])/\*.*?\*/", re.DOTALL)
 _trailing_comma: Final = re.compile(r",(?=\s*[}\]])")
 _decoder: Final = json.JSONDecoder(strict=False)
+_schema_org: Final = re.compile(r"schema:|https?://(?:www\.)?schema\.org/").match
+#: Types (lower case) whose `contentUrl` is no image, video or audio.
+_OTHER_CONTENT: Final = frozenset({"datadownload", "textobject", "legislationobject", "3dmodel"})
+#: Properties that name the very thing their node describes.
+_OWN_URLS: Final = frozenset({"url", "contentUrl", "embedUrl"})
 #: Nodes looked at in one block: a hostile one is cut off there.
 MAX_NODES: Final = 50_000
 
@@ -86,16 +92,22 @@ def _mended(text: str) -> Iterator[Any]:
 
 
 def _find_in_node(page: Page, node: dict[str, Any]) -> None:
-    own = _kind_of_node(node)
-    for name, value in node.items():
+    types = _types(node)
+    own = next((TYPES[name] for name in types if name in TYPES), None)
+    for key, value in node.items():
+        name = _term(key) if ":" in key else key
         kind = PROPERTIES.get(name)
         if kind is None:
             continue
+        if name == "contentUrl":
+            if not _OTHER_CONTENT.isdisjoint(types):
+                continue
+            kind = own
         for entry in value if isinstance(value, list) else [value]:
             if isinstance(entry, str):
-                _add(page, entry, (own or kind) if name == "contentUrl" else kind, name, node)
-            elif isinstance(entry, dict) and kind == "image" and isinstance(entry.get("url"), str):
-                _add(page, entry["url"], "image", name, entry)
+                _add(page, entry, kind, name, node)
+            elif isinstance(entry, dict) and kind == "image" and (url := _url_of(entry)) is not None:
+                _add(page, url, "image", name, entry)
     if own == "image":
         url = node.get("url")
         for entry in url if isinstance(url, list) else [url]:
@@ -103,26 +115,63 @@ def _find_in_node(page: Page, node: dict[str, Any]) -> None:
                 _add(page, entry, "image", "url", node)
 
 
-def _kind_of_node(node: dict[str, Any]) -> Kind | None:
+def _term(key: str) -> str:
+    """The property that a compact or full IRI of schema.org names; of other vocabularies nothing."""
+    match = _schema_org(key)
+    return "" if match is None else key[match.end() :]
+
+
+def _types(node: dict[str, Any]) -> list[str]:
     types = node.get("@type")
-    for entry in types if isinstance(types, list) else [types]:
-        if isinstance(entry, str):
-            kind = TYPES.get(entry.rpartition("/")[2].lower())
-            if kind is not None:
-                return kind
+    if types is None:
+        return []
+    return [
+        entry.rpartition("/")[2].rpartition(":")[2].lower()
+        for entry in (types if isinstance(types, list) else [types])
+        if isinstance(entry, str)
+    ]
+
+
+def _url_of(node: dict[str, Any]) -> str | None:
+    """The image that a node stands for: its `url`, or the IRI that is all it has, if that is a file's."""
+    url = node.get("url")
+    if isinstance(url, str):
+        return url
+    iri = node.get("@id")
+    if isinstance(iri, str) and url is None and "contentUrl" not in node and kind_of_url(iri) == "image":
+        return None if "#" in iri else iri
     return None
 
 
-def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, Any]) -> None:
+def _add(page: Page, ref: str, kind: Kind | None, name: str, node: dict[str, Any]) -> None:
+    """Note one reference; of an unknown kind (None) the extension tells it."""
     if not ref or "{{" in ref or len(ref) > 8192:
         return
     if "&amp;" in ref:
         ref = dereferenced(ref)
     via = "jsonld." + name
-    item = page.add_media(ref, kind, via) if kind != "image" else page.add(ref, kind, via)
-    if item is not None and kind == "image" and name in ("url", "contentUrl"):
-        item.width = item.width or _size(node.get("width"))
-        item.height = item.height or _size(node.get("height"))
+    item = page.add(ref, "image", via) if kind == "image" else page.add_media(ref, kind or "image", via)
+    if item is not None and name in _OWN_URLS:
+        _describe(page, item, node)
+
+
+def _describe(page: Page, item: MediaItem, node: dict[str, Any]) -> None:
+    """What a media node says of itself. The first to say it counts."""
+    item.title = item.title or _line(node.get("name"))
+    item.alt = item.alt or _line(node.get("caption"))
+    item.width = item.width or _size(node.get("width"))
+    item.height = item.height or _size(node.get("height"))
+    form = node.get("encodingFormat")
+    if item.mime_type is None and isinstance(form, str):
+        item.mime_type = mime_type(form)
+    if item.kind != "image" and item.thumbnail is None:
+        still = node.get("thumbnailUrl")
+        still = still[0] if isinstance(still, list) and still else still
+        item.thumbnail = page.resolve(still) if isinstance(still, str) and still else None
+
+
+def _line(value: object) -> str | None:
+    return " ".join(value.split()) or None if isinstance(value, str) else None
 
 
 def _size(value: object) -> int | None:

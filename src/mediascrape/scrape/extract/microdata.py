@@ -26,8 +26,12 @@ PROPERTIES: Final[dict[str, Kind]] = {
 TYPES: Final[dict[str, Kind]] = {
     "imageobject": "image",
     "barcode": "image",
+    "imageobjectsnapshot": "image",
     "videoobject": "video",
+    "videoobjectsnapshot": "video",
+    "musicvideoobject": "video",
     "audioobject": "audio",
+    "audiobook": "audio",
 }
 #: Items within items that are followed; deeper ones are not, which bounds the work.
 MAX_DEPTH: Final = 32

@@ -285,7 +285,8 @@ def _base(page: Page, name: str, attrs: Attributes) -> None:
 def _html(page: Page, name: str, attrs: Attributes) -> None:
     if page.document.lang is None:
         page.document.lang = label(attrs.get("lang", ""))
-    find(page, name, attrs)
+    if attrs:
+        find(page, name, attrs)
 
 
 def _frameset(page: Page, name: str, attrs: Attributes) -> None:
@@ -299,12 +300,14 @@ def _frame(page: Page, name: str, attrs: Attributes) -> None:
 
 
 def _noscript(page: Page, name: str, attrs: Attributes) -> None:
-    find(page, name, attrs)
+    if attrs:
+        find(page, name, attrs)
     page.within = ("in_noscript",)
 
 
 def _template(page: Page, name: str, attrs: Attributes) -> None:
-    find(page, name, attrs)
+    if attrs:
+        find(page, name, attrs)
     page.within = ("in_template",)
 
 
@@ -314,7 +317,8 @@ def _outside(page: Page, name: str, attrs: Attributes) -> None:
 
 def _svg(page: Page, name: str, attrs: Attributes) -> None:
     page.svg += 1
-    find(page, name, attrs)
+    if attrs:
+        find(page, name, attrs)
 
 
 def _end_svg(page: Page, name: str, attrs: Attributes) -> None:
