@@ -101,6 +101,9 @@ def test_a_media_node_describes_its_media() -> None:
     ("node", "kind"),
     [
         ('{"@type":"MediaObject","contentUrl":"/a.mp3"}', "audio"),
+        ('{"@type":"MediaObject","contentUrl":"/a","encodingFormat":"audio/mpeg"}', "audio"),
+        ('{"@type":"MediaObject","contentUrl":"/a"}', "embed"),
+        ('{"image":{"contentUrl":"/a"}}', "image"),
         ('{"@type":"schema:AudioObject","schema:contentUrl":"/a"}', "audio"),
         ('{"@type":"http://schema.org/MusicVideoObject","http://schema.org/contentUrl":"/a"}', "video"),
         ('{"image":{"@type":"ImageObject","@id":"/a.png"}}', "image"),
@@ -183,3 +186,19 @@ def test_advertising_and_buttons_are_trackers(url: str) -> None:
         "tracker"
         not in one("<iframe src='https://www.facebook.com/plugins/video.php?href=x'></iframe>").flags
     )
+
+
+@pytest.mark.parametrize(
+    ("html", "kind"),
+    [
+        ("<div itemscope><meta itemprop=contentURL content=/story/1></div>", "embed"),
+        (
+            "<div itemscope itemtype=https://schema.org/VideoObject><meta itemprop=contentUrl content=/v></div>",
+            "video",
+        ),
+        ("<div itemscope><meta itemprop=contentUrl content=/a.mp3></div>", "audio"),
+        ("<div itemscope><img itemprop=contentUrl src=/a></div>", "image"),
+    ],
+)
+def test_content_of_an_item_of_no_known_kind(html: str, kind: str) -> None:
+    assert one(html).kind == kind

@@ -10,7 +10,7 @@ from typing import Any, Final
 import orjson
 
 from mediascrape.scrape.extract.items import Kind, MediaItem
-from mediascrape.scrape.extract.kinds import kind_of_url
+from mediascrape.scrape.extract.kinds import kind_of_mime, kind_of_url
 from mediascrape.scrape.extract.microdata import TYPES
 from mediascrape.scrape.extract.page import Page, mime_type, pixels
 from mediascrape.scrape.extract.text import dereferenced
@@ -23,7 +23,7 @@ PROPERTIES: Final[dict[str, Kind]] = {
     "thumbnail": "image",
     "primaryImageOfPage": "image",
     "photo": "image",
-    "contentUrl": "image",  # or what the node's type or the extension tells
+    "contentUrl": "embed",  # or what the node or the extension tells
     "embedUrl": "embed",
 }
 _wrapping: Final = re.compile(
@@ -102,7 +102,8 @@ def _find_in_node(page: Page, node: dict[str, Any]) -> None:
         if name == "contentUrl":
             if not _OTHER_CONTENT.isdisjoint(types):
                 continue
-            kind = own
+            form = node.get("encodingFormat")
+            kind = own or (kind_of_mime(form) if isinstance(form, str) else None) or kind
         for entry in value if isinstance(value, list) else [value]:
             if isinstance(entry, str):
                 _add(page, entry, kind, name, node)
@@ -133,24 +134,23 @@ def _types(node: dict[str, Any]) -> list[str]:
 
 
 def _url_of(node: dict[str, Any]) -> str | None:
-    """The image that a node stands for: its `url`, or the IRI that is all it has, if that is a file's."""
-    url = node.get("url")
+    """The image that a node stands for: its `url`, its `contentUrl`, or its IRI if that is all and a file's."""
+    url = node.get("url") or node.get("contentUrl")
     if isinstance(url, str):
         return url
     iri = node.get("@id")
-    if isinstance(iri, str) and url is None and "contentUrl" not in node and kind_of_url(iri) == "image":
+    if isinstance(iri, str) and url is None and kind_of_url(iri) == "image":
         return None if "#" in iri else iri
     return None
 
 
-def _add(page: Page, ref: str, kind: Kind | None, name: str, node: dict[str, Any]) -> None:
-    """Note one reference; of an unknown kind (None) the extension tells it."""
+def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, Any]) -> None:
     if not ref or "{{" in ref or len(ref) > 8192:
         return
     if "&amp;" in ref:
         ref = dereferenced(ref)
     via = "jsonld." + name
-    item = page.add(ref, "image", via) if kind == "image" else page.add_media(ref, kind or "image", via)
+    item = page.add(ref, "image", via) if kind == "image" else page.add_media(ref, kind, via)
     if item is not None and name in _OWN_URLS:
         _describe(page, item, node)
 

@@ -19,7 +19,7 @@ PROPERTIES: Final[dict[str, Kind]] = {
     "thumbnail": "image",
     "thumbnailurl": "image",
     "primaryimageofpage": "image",
-    "contenturl": "image",
+    "contenturl": "embed",  # or what its item or the extension tells
     "embedurl": "embed",
 }
 #: schema.org type -> kind of its `url` or `contentUrl`.
