@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -11,9 +12,12 @@ import pytest
 
 import mediascrape
 from mediascrape import Mediascrape, Settings
+from mediascrape.cli.serve import _serve
+from mediascrape.cli.worker import _work
 from mediascrape.errors import ConfigurationError, InvalidURLError, StoreUnavailableError
 from mediascrape.loadtest.process import RunningOrigin
 from mediascrape.parts import worker_name
+from mediascrape.queue.pump import Pump
 from mediascrape.store import ScrapeQuery
 from mediascrape.submission import Progress
 
@@ -50,6 +54,21 @@ async def test_jobs_that_are_not_ours_fail_with_a_reason_and_are_recorded(servic
     assert {job_id: reason.partition(":")[0] for job_id, reason in reasons.items()} == foreign
     recorded = await service.store.scrapes_for(list(foreign))
     assert {job_id: scrape.outcome for job_id, scrape in recorded.items()} == foreign
+
+
+async def broken(_: Pump) -> None:
+    raise ArithmeticError("a mistake of ours")
+
+
+@pytest.mark.parametrize("command", [_work, partial(_serve, worker=True)], ids=["worker", "serve"])
+async def test_a_service_ends_when_its_worker_dies(
+    settings: Settings, command: Callable[[Settings], Awaitable[None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What watches over the process starts another; one that works on nothing would stay."""
+    monkeypatch.setattr(Pump, "run", broken)
+    with pytest.raises(ArithmeticError, match="a mistake of ours"):
+        async with asyncio.timeout(20):
+            await command(settings.model_copy(update={"port": 0, "shutdown_grace_s": 0.1}))
 
 
 async def test_a_second_submission_shares_the_pending_jobs_and_waits_for_them(

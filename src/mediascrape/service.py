@@ -96,6 +96,14 @@ class Mediascrape:
     ) -> None:
         await self._exits.aclose()
 
+    async def attend(self) -> None:
+        """Wait until cancelled. Raises what the worker died of, should it ever: one that is there and works
+        on nothing would be missed by nobody."""
+        if self.worker is None:
+            await asyncio.Event().wait()
+        else:
+            await self.worker.run()
+
     # --- submitting -----------------------------------------------------------------------------
 
     async def submit(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import signal
 import sys
 
 import pytest
 
+from command_line import CommandLine
 from mediascrape.cli.logs import JSONFormatter, PrettyFormatter
 from mediascrape.observing import current_job, current_request
 
@@ -53,3 +55,17 @@ def test_a_line_for_people_shows_what_would_move_the_terminal(message: str, show
     finally:
         current_job.reset(job)
     assert line.endswith(f"WARNING mediascrape.x: {shown} [job_id=j1]")
+
+
+@pytest.mark.parametrize("command", [("worker",), ("serve", "--port", "0")], ids=lambda words: words[0])
+async def test_each_line_of_a_service_is_an_object_to_its_end(
+    mediascrape: CommandLine, command: tuple[str, ...]
+) -> None:
+    with mediascrape.start(*command, MEDIASCRAPE_LOG_FORMAT="json") as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(None, 30)
+    assert process.returncode == 130
+    messages = [json.loads(line)["message"] for line in [first, *rest.splitlines()]]
+    assert messages[1:] == ["stopping: 0 jobs in flight have 10 s to end", "stopped: 0 jobs were handed back"]

@@ -6,10 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from mediascrape.allocator import keep_freed_memory
+from mediascrape.cli import EXIT_INTERRUPTED
 
 T = TypeVar("T")
 
@@ -19,7 +21,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
     SIGINT, SIGTERM and SIGHUP (the terminal is gone; unless `nohup` ignores it) cancel it, so that its
     context managers hand back what is in flight; a second one ends the process at once. Raises
-    KeyboardInterrupt when it was stopped that way.
+    KeyboardInterrupt when it was stopped by SIGINT, for which the terminal gets a new line, and SystemExit
+    with status 130 by the others.
     """
     keep_freed_memory()
     with _new_runner() as runner:
@@ -37,13 +40,13 @@ def _new_runner() -> asyncio.Runner:
 async def _stoppable(main: Coroutine[Any, Any, T]) -> T:
     task = asyncio.ensure_future(main)
     loop = asyncio.get_running_loop()
-    stopped = False
+    stopped: int | None = None
 
-    def stop() -> None:
+    def stop(number: int) -> None:
         nonlocal stopped
-        if stopped:
-            os._exit(130)  # the embedded server ends with us, the jobs stay in the queue
-        stopped = True
+        if stopped is not None:
+            os._exit(EXIT_INTERRUPTED)  # the embedded server ends with us, the jobs stay in the queue
+        stopped = number
         task.cancel()
 
     numbers = [signal.SIGINT, signal.SIGTERM]
@@ -51,10 +54,12 @@ async def _stoppable(main: Coroutine[Any, Any, T]) -> T:
         numbers.append(signal.SIGHUP)
     for number in numbers:
         with contextlib.suppress(NotImplementedError, ValueError):
-            loop.add_signal_handler(number, stop)
+            loop.add_signal_handler(number, stop, number)
     try:
         return await task
     except asyncio.CancelledError:
-        if stopped:
+        if stopped is None:
+            raise
+        if stopped == signal.SIGINT:
             raise KeyboardInterrupt from None
-        raise
+        sys.exit(EXIT_INTERRUPTED)

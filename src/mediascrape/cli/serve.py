@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import click
@@ -47,4 +46,4 @@ async def _serve(settings: Settings, *, worker: bool) -> None:
             log.info("mediascrape serves %s", url)
         else:
             click.echo(f"mediascrape serves {url}  (Ctrl-C stops it)", err=True)
-        await asyncio.Event().wait()
+        await service.attend()

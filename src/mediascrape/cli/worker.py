@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 import click
@@ -31,7 +30,7 @@ def worker_command(settings: Settings) -> None:
 async def _work(settings: Settings) -> None:
     from mediascrape.service import Mediascrape
 
-    async with Mediascrape(settings):
+    async with Mediascrape(settings) as service:
         settle_garbage_collector()
         log.info("working on the queue %s; Ctrl-C or SIGTERM stops", settings.queue_name)
-        await asyncio.Event().wait()
+        await service.attend()

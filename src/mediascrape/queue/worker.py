@@ -144,11 +144,15 @@ class Worker:
         self._attempts.closing = True
         self._pump.stop()
         grace = 0.0 if force else self.options.grace_s if grace_s is None else grace_s
+        if self._tasks:
+            log.info("stopping: %d jobs in flight have %g s to end", self.running, grace)
         if self._tasks and not await self._drained_within(grace):
             for slot in list(self._pump.running.values()):
                 self._attempts.cancel(slot, ClosingError())
             if not await self._drained_within(self.options.cancel_grace_s + 1):
                 log.warning("%d jobs are left to be recovered by other workers", self.running)
+        if self._tasks:
+            log.info("stopped: %d jobs were handed back", self.counters.handed_back)
         await self._end()
 
     async def __aenter__(self) -> Worker:
