@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import shutil
 import signal
@@ -44,9 +45,10 @@ def _binaries() -> Iterator[Path]:
         spec = find_spec(package)
         for place in (spec and spec.submodule_search_locations) or ():
             yield from sorted(Path(place).glob(pattern))
-    for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            yield Path(found)
+    for directory in os.get_exec_path():  # any number of versions, in directories of their own
+        for name in ("redis-server", "valkey-server"):
+            if found := shutil.which(name, path=directory):
+                yield Path(found)
 
 
 def find_engines() -> list[Engine]:

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from engines.servers import Engine, Server, Watched, running_cluster, running_sentinels, until_asked
+from chaos.proxy import proxy_before
+from engines.servers import (
+    Engine,
+    Server,
+    Watched,
+    running,
+    running_cluster,
+    running_sentinels,
+    until_asked,
+)
 from mediascrape.errors import ConfigurationError, QueueUnavailableError
 from mediascrape.queue.cache import SharedCache
 from mediascrape.queue.connection import check_server, connect
@@ -211,3 +220,32 @@ async def test_the_queue_s_slot_moves_under_load(nodes: list[Server]) -> None:
     assert await origin.ask("DBSIZE") == 0
     assert await others[1].ask("DBSIZE") == 0, "all keys lie in one slot"
     await check_a_dead_node_is_passed_over(others[1], origin)
+
+
+# --- A plain address --------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_a_server_is_demoted_behind_a_name_that_then_means_another(
+    engine: Engine, tmp_path: Path
+) -> None:
+    """As managed services do it: the name leads new connections to the new master, those there are stay
+    with the old one, which takes no more writes."""
+    async with (
+        running(engine, tmp_path / "old") as old,
+        running(engine, tmp_path / "new", replicaof=f"127.0.0.1 {old.port}") as new,
+        proxy_before(old.socket_path, tmp_path / "name") as name,
+    ):
+        await until_asked(old, "state=online", "INFO", "replication")
+        load = Load(name.url)
+        async with load.working() as producer:
+            while len(load.added) < JOBS // 3:
+                await asyncio.sleep(0.01)
+            await old.ask("CLIENT", "PAUSE", 500, "WRITE")
+            await asyncio.sleep(0.1)  # all is passed on
+            await new.ask("REPLICAOF", "NO", "ONE")
+            name.upstream = new.socket_path
+            await old.ask("REPLICAOF", "127.0.0.1", new.port)
+            await old.ask("CLIENT", "UNPAUSE")
+            assert not producer.done()
+    assert set(load.added) == set(load.runs)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.connection import SSLConnection
 from redis.exceptions import RedisError, ResponseError
 
 from mediascrape.errors import ConfigurationError, QueueUnavailableError
@@ -122,7 +123,7 @@ def test_url_forms(url: str, host: str, tls: bool) -> None:
     pool = connect(url).connection_pool
     assert (pool.connection_kwargs["host"], pool.connection_kwargs["port"]) == (host, 7000)
     assert pool.connection_kwargs["db"] == 3
-    assert ("SSL" in pool.connection_class.__name__) is tls
+    assert issubclass(pool.connection_class, SSLConnection) is tls
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,14 @@ async def test_no_server_there() -> None:
         (b"-MISCONF Errors writing to the AOF file: No space\r\n", QueueUnavailableError, "free some space"),
         (b"-OOM command not allowed\r\n", QueueUnavailableError, "out of memory"),
         (b"-READONLY You can't write\r\n", ConfigurationError, "replica"),
+        (
+            b"-DENIED Running in protected mode because no password is set\r\n",
+            ConfigurationError,
+            "set a password there",
+        ),
+        (b"-MASTERDOWN Link with MASTER is down\r\n", QueueUnavailableError, "at the moment"),
+        (b"-CLUSTERDOWN The cluster is down\r\n", QueueUnavailableError, "at the moment"),
+        (b"-NOREPLICAS Not enough good replicas to write.\r\n", QueueUnavailableError, "at the moment"),
     ],
 )
 async def test_what_a_server_replies_becomes_advice(reply: bytes, kind: type[Exception], words: str) -> None:

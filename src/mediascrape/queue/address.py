@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from redis.asyncio.connection import ConnectionPool, SSLConnection, parse_url
 
-from mediascrape.queue.topology import Address, SentinelMaster, SlotOwner, located_pool
+from mediascrape.queue.topology import Address, SentinelMaster, SlotOwner, fixed_pool, located_pool
 
 SCHEMES = {
     "redis": "redis",
@@ -48,7 +48,7 @@ def pool_of(url: str, connection: Mapping[str, Any], pool: Mapping[str, Any]) ->
         raise ValueError(f"it must begin with {', '.join(f'{name}://' for name in SCHEMES)}, or with redis+sentinel"
                          ":// or redis+cluster://")  # fmt: skip
     if not topology:
-        return ConnectionPool.from_url(f"{known}://{rest}", **{**connection, **pool})
+        return fixed_pool({**connection, **pool, **parse_url(f"{known}://{rest}")})
     parts = urlsplit(f"{known}://{rest}")
     login, _, hosts = parts.netloc.rpartition("@")
     addresses = [_address(host, _SENTINEL_PORT if topology == "sentinel" else _SERVER_PORT)

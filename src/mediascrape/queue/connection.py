@@ -19,7 +19,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ClusterDownError,
     InvalidResponse,
+    MasterDownError,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -151,6 +153,12 @@ _EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], tuple[str, ...], Our
         "{where} is no Valkey or Redis: something else listens there ({text})",
     ),
     (
+        (),
+        ("DENIED",),
+        ConfigurationError,
+        "{where} has no password, so it takes nobody from elsewhere (protected-mode); set a password there",
+    ),
+    (
         (ReadOnlyError,),
         ("READONLY",),
         ConfigurationError,
@@ -161,6 +169,12 @@ _EXPLANATIONS: tuple[tuple[tuple[type[BaseException], ...], tuple[str, ...], Our
         ("LOADING",),
         QueueUnavailableError,
         "{where} is loading its data; try again in a moment",
+    ),
+    (
+        (ClusterDownError, MasterDownError),
+        ("NOREPLICAS",),
+        QueueUnavailableError,
+        "{where} takes nothing at the moment ({text}); look at its replicas or its cluster",
     ),
     (
         (OutOfMemoryError,),

@@ -1,4 +1,5 @@
-"""Servers whose address changes: the master that Sentinel names, the node that owns the queue's slot.
+"""Servers whose address changes: the master that Sentinel names, the node that owns the queue's slot, what a
+managed service's name leads to.
 
 Every connection asks for the address when it is made. One that reaches a server which is no longer the
 right one (it answers MOVED, READONLY and the like) is closed as lost, so that whoever used it does what
@@ -14,7 +15,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection
+from redis.asyncio.connection import (
+    Connection,
+    ConnectionPool,
+    SSLConnection,
+    UnixDomainSocketConnection,
+)
 from redis.asyncio.sentinel import Sentinel
 from redis.crc import key_slot
 from redis.exceptions import (
@@ -46,24 +52,23 @@ def _is_refusal(reply: object) -> bool:
     )
 
 
-class LocatedConnection(Connection):
-    """A connection to wherever `locate` says."""
+class _Refusable:
+    """What is mixed into redis-py's connections: a refusal is the loss of the connection."""
 
-    def __init__(self, *, locate: Locate, **options: Any) -> None:
-        self._locate = locate
-        self._refused_by: Address | None = None
-        super().__init__(**options)
+    _refused_by: tuple[object, ...] | None = None
+
+    def _place(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name, None) for name in ("host", "port", "path"))
 
     async def _connect(self) -> None:
-        self.host, self.port = await self._locate()
-        if (self.host, self.port) == self._refused_by:  # those who know have not noticed yet
+        if self._place() == self._refused_by:  # those who know have not noticed yet
             await asyncio.sleep(_AGAIN_S)
-        await super()._connect()  # type: ignore[no-untyped-call]
+        await super()._connect()  # type: ignore[misc]
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
         """A reply. One of many calls in a script counts as lost when any of them was refused."""
         try:
-            reply = await super().read_response(*arguments, **options)
+            reply = await super().read_response(*arguments, **options)  # type: ignore[misc]
         except RedisError as error:
             if not _is_refusal(error):
                 raise
@@ -73,22 +78,52 @@ class LocatedConnection(Connection):
             if not refusals:
                 return reply
             refusal = refusals[0]
-        self._refused_by = (self.host, self.port)
-        await self.disconnect(nowait=True)
-        raise RedisConnectionError(
-            f"{self.host}:{self.port} is no longer the queue's: {refusal}"
-        ) from refusal
+        self._refused_by = self._place()
+        await self.disconnect(nowait=True)  # type: ignore[attr-defined]
+        where = ":".join(str(part) for part in self._refused_by if part is not None)
+        raise RedisConnectionError(f"{where} is no longer the queue's: {refusal}") from refusal
 
 
-class LocatedSSLConnection(LocatedConnection, SSLConnection):
+class _TCP(_Refusable, Connection):
+    pass
+
+
+class _TLS(_Refusable, SSLConnection):
+    pass
+
+
+class _Socket(_Refusable, UnixDomainSocketConnection):
+    pass
+
+
+class _LocatedTCP(_TCP):
+    """A connection to wherever `locate` says."""
+
+    def __init__(self, *, locate: Locate, **options: Any) -> None:
+        self._locate = locate
+        super().__init__(**options)
+
+    async def _connect(self) -> None:
+        self.host, self.port = await self._locate()
+        await super()._connect()
+
+
+class _LocatedTLS(_LocatedTCP, _TLS):
     """The same over TLS."""
+
+
+def fixed_pool(options: dict[str, Any]) -> ConnectionPool:
+    """A pool of connections to one address or name. `options` as redis-py's pool takes them."""
+    kinds = {SSLConnection: _TLS, UnixDomainSocketConnection: _Socket, Connection: _TCP}
+    kind = kinds[options.get("connection_class", Connection)]
+    return ConnectionPool(**{**options, "connection_class": kind})
 
 
 def located_pool(locate: Locate, options: dict[str, Any]) -> ConnectionPool:
     """A pool of connections to wherever `locate` says at the time. `options` as redis-py's pool takes
     them, without host and port."""
     tls = issubclass(options.get("connection_class", Connection), SSLConnection)
-    kind = LocatedSSLConnection if tls else LocatedConnection
+    kind = _LocatedTLS if tls else _LocatedTCP
     return ConnectionPool(**{**options, "connection_class": kind, "locate": locate})
 
 
