@@ -44,7 +44,7 @@ async def test_each_log_line_is_an_object_where_asked_for(mediascrape: CommandLi
         _, rest = await asyncio.to_thread(process.communicate, None, 30)
     assert (first["level"], first["logger"]) == ("info", "mediascrape.cli.serve")
     assert first["message"].startswith("mediascrape serves http://127.0.0.1:")
-    assert all(json.loads(line) for line in rest.splitlines() if line)
+    assert all(json.loads(line) for line in rest.splitlines())
 
 
 async def metrics_of(url: str) -> tuple[dict[str, str], dict[tuple[str, str], float]]:
@@ -78,6 +78,26 @@ async def test_metrics_count_what_happened(service: Mediascrape, origin: Running
     assert values["mediascrape_queue_jobs", "failed"] == 1
     assert values["mediascrape_memory_bytes", ""] > 10**7
     assert values["mediascrape_governor_loop_lag_seconds", ""] >= 0
+
+
+async def test_one_process_tells_of_the_workers_of_all_machines(
+    settings: Settings, service: Mediascrape
+) -> None:
+    fixed = settings.model_copy(update={"concurrency": 7})
+    async with (
+        Mediascrape(fixed),
+        Mediascrape(fixed),
+        Mediascrape(settings, worker=False) as api,
+        served(api) as url,
+        asyncio.timeout(20),
+    ):
+        while (values := (await metrics_of(url))[1]).get(("mediascrape_workers", "fixed")) != 2:
+            await asyncio.sleep(0.1)
+    others = {name: value for name, value in values.items() if name[0] == "mediascrape_workers"}
+    assert sum(others.values()) == 3
+    assert values["mediascrape_workers_limit", ""] >= 14
+    assert values["mediascrape_workers_in_flight", ""] == 0
+    assert values["mediascrape_workers_memory_bytes", ""] > 3 * 10**7
 
 
 async def test_each_metric_is_documented(service: Mediascrape, origin: RunningOrigin) -> None:

@@ -149,6 +149,10 @@ class Live:
         """Hosts that keep jobs waiting now."""
         return await self._gate.snapshot(most)
 
+    async def workers(self) -> list[WorkerPresence]:
+        """Those alive now, on all machines."""
+        return await self._presences.alive()
+
     async def wait(self) -> None:
         """Until the next look, or the end of the service."""
         async with self._looked:

@@ -1,10 +1,10 @@
-"""`/metrics` in Prometheus's text format, counted when it is asked for. docs/metrics.md explains each."""
+"""`/metrics` in Prometheus's text format, counted when it is asked for. docs/operation.md explains each."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -16,6 +16,7 @@ from mediascrape.governor import Governor
 from mediascrape.histogram import Histogram
 from mediascrape.observing import Observer
 from mediascrape.queue.groups import GroupStatus
+from mediascrape.queue.presence import WorkerPresence
 from mediascrape.queue.worker import Worker
 from mediascrape.store import Totals
 from mediascrape.store.committer import CommitStats
@@ -33,14 +34,18 @@ _EVENTS = (
 async def exposition(parts: Parts) -> bytes:
     """All metrics. Raises ServiceUnavailableError where queue or store are out of reach."""
     service = parts.media
-    counts, totals, hosts = await asyncio.gather(
-        service.queue.counts(), service.store.totals(), parts.live.hosts(_MOST_HOSTS)
+    counts, totals, hosts, workers = await asyncio.gather(
+        service.queue.counts(),
+        service.store.totals(),
+        parts.live.hosts(_MOST_HOSTS),
+        parts.live.workers(),
     )
     metrics = [
         *_queue({str(state): count for state, count in counts.items()}),
         *_store(totals),
         *_commits(service.store.commit_stats),
         *_hosts(hosts),
+        *_workers(workers),
         *_process(parts.live),
     ]
     if service.worker is not None:
@@ -102,6 +107,22 @@ def _hosts(hosts: list[GroupStatus]) -> Iterator[Metric]:
         "How long the host that must wait longest is still left alone.",
         value=max((max(host.paused_ms, host.line_ms) for host in hosts), default=0) / 1000,
     )
+
+
+def _workers(alive: Sequence[WorkerPresence]) -> Iterator[Metric]:
+    """Worker processes serve no metrics of their own: what each says of itself is told for all."""
+    reasons = GaugeMetricFamily(
+        "mediascrape_workers", "Workers alive on all machines, by the reason of their limit.", labels=["why"]
+    )
+    for why, count in Counter(worker.why for worker in alive).items():
+        reasons.add_metric([why], count)
+    yield reasons
+    for name, help_text, value in (
+        ("in_flight", "Jobs running in all workers.", sum(worker.in_flight for worker in alive)),
+        ("limit", "Most jobs at once of all workers.", sum(worker.limit for worker in alive)),
+        ("memory_bytes", "Resident memory of all workers.", sum(worker.memory for worker in alive)),
+    ):
+        yield GaugeMetricFamily(f"mediascrape_workers_{name}", help_text, value=value)
 
 
 def _process(live: Live) -> Iterator[Metric]:
