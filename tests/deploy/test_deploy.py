@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from mediascrape.settings import Settings
 from mediascrape.variables import describe_settings
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +69,9 @@ def test_the_compose_file_is_one() -> None:
     assert all("mem_limit" in service for service in services.values())
     assert services["api"]["ports"] == ["127.0.0.1:8000:8000"], "what is in front speaks TLS"
     assert "noeviction" in services["valkey"]["command"]
+    assert all("max-size" in service["logging"]["options"] for service in services.values())
+    grace = int(services["worker"]["stop_grace_period"].removesuffix("s"))
+    assert grace > Settings.load().shutdown_grace_s
 
 
 @pytest.mark.parametrize("document", [*documents()], ids=lambda d: f"{d['kind']}-{d['metadata']['name']}")
@@ -92,6 +96,49 @@ def test_pods_have_few_rights_and_limits_and_a_disruption_budget() -> None:
     grace = deployments["worker"]["template"]["spec"]["terminationGracePeriodSeconds"]
     environment = deployments["worker"]["template"]["spec"]["containers"][0]["env"]
     assert grace > max(float(v["value"]) for v in environment if v["name"] == "MEDIASCRAPE_SHUTDOWN_GRACE_S")
+
+
+def test_pictures_made_smaller_find_room() -> None:
+    """Kubernetes evicts a pod that takes more than its volume's limit; in the compose file they are memory."""
+    (api,) = (d for d in documents() if d["kind"] == "Deployment" and d["metadata"]["name"] == "api")
+    (volume,) = (v for v in api["spec"]["template"]["spec"]["volumes"] if v["name"] == "data")
+    room = int(volume["emptyDir"]["sizeLimit"].removesuffix("Mi")) * 2**20
+    assert room > Settings.load().thumbnail_cache_bytes
+    services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
+    kept = services["api"]["environment"]["MEDIASCRAPE_THUMBNAIL_CACHE_BYTES"]
+    assert kept < int(services["api"]["mem_limit"].removesuffix("m")) * 2**20 / 4
+
+
+def test_rollouts_start_before_they_stop_and_spread_over_machines() -> None:
+    for deployment in (d["spec"] for d in documents() if d["kind"] == "Deployment"):
+        assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        (spread,) = deployment["template"]["spec"]["topologySpreadConstraints"]
+        assert spread["labelSelector"] == deployment["selector"]
+
+
+def test_what_is_scaled_by_itself_has_no_number_of_its_own() -> None:
+    """Each `kubectl apply` would set it back."""
+    deployments = {d["metadata"]["name"]: d["spec"] for d in documents() if d["kind"] == "Deployment"}
+    scaled = [d["spec"] for d in documents() if d["kind"] == "HorizontalPodAutoscaler"]
+    assert [spec["scaleTargetRef"]["name"] for spec in scaled] == ["worker"]
+    assert ["replicas" in spec for spec in deployments.values()] == [True, False]
+    (container,) = deployments["worker"]["template"]["spec"]["containers"]
+    assert "cpu" in container["resources"]["requests"], "of which it is a share"
+
+
+def test_no_pod_that_fetches_reaches_private_addresses() -> None:
+    policies = [d["spec"] for d in documents() if d["kind"] == "NetworkPolicy"]
+    (egress,) = (spec for spec in policies if "Egress" in spec["policyTypes"])
+    chosen = egress["podSelector"]["matchLabels"].items()
+    for deployment in (d["spec"] for d in documents() if d["kind"] == "Deployment"):
+        assert chosen <= deployment["template"]["metadata"]["labels"].items()
+    kept = {
+        net
+        for rule in egress["egress"]
+        for to in rule.get("to", ())
+        for net in to.get("ipBlock", {}).get("except", ())
+    }
+    assert {"10.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"} <= kept
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda path: path.name)
