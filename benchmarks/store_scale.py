@@ -3,7 +3,8 @@
     python -m benchmarks.store_scale FILE|URL MEDIA [MEDIA ...]
 
 Fills an empty database with generated rows by its own bulk load up to each size, and there times saves,
-listings, searches and counts through the public interface. The database is left filled: remove it.
+listings, searches and counts through the public interface. The database is left filled: remove it. One that
+is filled already is only timed, a smaller one is filled further; with `--fill` nothing is timed.
 """
 
 from __future__ import annotations
@@ -62,8 +63,16 @@ def generated(first: int, count: int) -> Rows:
     return rows
 
 
+async def next_page(store: Store) -> int:
+    """The first number that is free, 0 in an empty database. What measurements saved took numbers, too."""
+    scrapes = await store._backend.count("scrapes")
+    return scrapes + 1 if scrapes else 0
+
+
 async def fill(store: Store, have: int, want: int) -> int:
-    """Load up to page `want`; the new number of pages."""
+    """Load up to page `want`, unless there are as many; the number of pages."""
+    if have >= want:
+        return have
     backend, started = store._backend, time.perf_counter()
     if not have:
         await backend.load("hosts", columns("hosts"), [(n + 1, f"www.site{n}.example") for n in range(SITES)])
@@ -158,13 +167,13 @@ async def main() -> None:
     )
     parser.add_argument("where", metavar="FILE|URL")
     parser.add_argument("media", nargs="+", type=int)
+    parser.add_argument("--fill", action="store_true", help="only fill, do not measure")
     options = parser.parse_args()
-    have = 0
     async with open_store(options.where, QUIET) as store:
         for media in options.media:
-            have = await fill(store, have, media // OWN)
-            await measure(store, have)
-            have += 2 * SAVED  # what was saved there has taken the next ids
+            have = await fill(store, await next_page(store), media // OWN)
+            if not options.fill:
+                await measure(store, have)
 
 
 if __name__ == "__main__":
