@@ -47,9 +47,11 @@ _WRONG_SERVER = (MovedError, AskError, ClusterDownError, TryAgainError, MasterDo
 def _is_refusal(reply: object) -> bool:
     """NOREPLICAS: a master told to take nothing without a replica (`min-replicas-to-write`), as one that
     Sentinel is about to replace."""
-    return isinstance(reply, _WRONG_SERVER) or (
-        isinstance(reply, ResponseError) and str(reply).startswith("NOREPLICAS")
-    )
+    if isinstance(reply, _WRONG_SERVER):
+        return True
+    text = str(reply) if isinstance(reply, ResponseError) else ""
+    # Redis 6.2 says of a script where in it the refusal was met.
+    return text.startswith("NOREPLICAS") or ": -READONLY " in text or ": -NOREPLICAS " in text
 
 
 class _Refusable:
