@@ -149,7 +149,7 @@ async def test_nothing_is_left_running_when_a_part_cannot_start(settings: Settin
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "mediascrape.db").mkdir()
     before = asyncio.all_tasks()
-    with pytest.raises(StoreUnavailableError):
+    with pytest.raises(ConfigurationError):
         async with Mediascrape(broken):
             pass
     await asyncio.sleep(0)
