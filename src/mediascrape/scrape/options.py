@@ -17,11 +17,10 @@ class FetchOptions:
     http2: spoken where the host offers it: fewer connections to one host, but 0.2 ms more per page and
     45 KB more per connection than HTTP/1.1 (docs/http-client.md). ca_file: PEM bundle to trust instead of
     certifi's. receive_buffer_bytes: the kernel's buffer of each connection until its first body is
-    admitted by the budget, so that what paused transfers have already been sent stays small. From `crowd`
-    transfers on it is crowded_receive_buffer_bytes, which costs a page on a new connection one more round
-    trip: what the buffer lets in, libcurl keeps for as long as the transfer is paused.
-    open_receive_buffer_bytes: after that. Throughput of a connection is at most this per round trip.
-    buffer_bytes: libcurl's, one for all transfers.
+    admitted by the budget, so that what paused transfers have already been sent stays small. Not smaller:
+    a sender never makes its packets larger than half of the window that a connection began with.
+    open_receive_buffer_bytes: after that. buffer_bytes: libcurl's, one for all transfers; what one read
+    brings, it keeps for as long as the transfer is paused.
     """
 
     user_agent: str = "mediascrape"
@@ -42,7 +41,5 @@ class FetchOptions:
     ca_file: str | None = None
     max_idle_connections: int = 256
     receive_buffer_bytes: int = 16 * 1024
-    crowd: int = 512
-    crowded_receive_buffer_bytes: int = 4 * 1024
     open_receive_buffer_bytes: int = 256 * 1024
     buffer_bytes: int = 16 * 1024

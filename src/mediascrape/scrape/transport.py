@@ -148,13 +148,8 @@ class Transport:
         except ForbiddenAddressError:
             return int(pycurl.SOCKET_BAD)
         opened = socket.socket(family, kind, protocol)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._first_receive_buffer())
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._options.receive_buffer_bytes)
         return LentSocket(opened)
-
-    def _first_receive_buffer(self) -> int:
-        options = self._options
-        crowded = len(self) >= options.crowd
-        return options.crowded_receive_buffer_bytes if crowded else options.receive_buffer_bytes
 
     def body_began(self, exchange: Exchange) -> None:
         """Notes the connection: its number can be known only now, and is wanted when a pause has ended."""
