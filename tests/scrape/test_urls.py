@@ -14,7 +14,7 @@ from mediascrape.errors import (
     URLCredentialsError,
     URLTooLongError,
 )
-from mediascrape.scrape.urls import join_url, normalize_url
+from mediascrape.scrape.urls import is_normal, join_url, normalize_url
 
 BASE = "https://example.com/a/b/page.html?q=1"
 
@@ -92,6 +92,35 @@ def test_the_short_cuts_agree_with_the_parser(ref: str) -> None:
         except ValueError:
             expected = None
         assert join_url(base, ref) == expected
+
+
+number = st.integers(0, 300).map(str) | st.sampled_from(["00", "010", "0x7f", ""])
+host = (
+    st.lists(number, min_size=3, max_size=5).map(".".join)
+    | st.sampled_from(["example.com", "a.1", "1.a", "xn--a.b", "127.0.0.1.", "localhost", "a_b.c"])
+    | st.from_regex(r"[a-z0-9.-]{1,12}", fullmatch=True)
+)
+port = st.just("") | st.integers(0, 70_000).map(":{}".format) | st.sampled_from([":", ":080", ":80", ":443"])
+
+
+@given(st.sampled_from(["http", "https"]), host, port)
+def test_the_short_cuts_know_which_origins_the_parser_leaves_alone(scheme: str, host: str, port: str) -> None:
+    raw = f"{scheme}://{host}{port}/p"
+    try:
+        expected = ada_url.normalize_url(raw)
+    except ValueError:
+        with pytest.raises(InvalidURLError):
+            normalize_url(raw)
+        return
+    assert normalize_url(raw) == expected
+    assert join_url(raw, "/q?r") == ada_url.join_url(raw, "/q?r")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/p", "https://10.255.249.199:8443/p", "http://example.com:60000/"]
+)
+def test_addresses_and_ports_need_no_parser(url: str) -> None:
+    assert is_normal(url)
 
 
 @pytest.mark.parametrize(

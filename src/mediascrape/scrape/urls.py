@@ -26,11 +26,15 @@ _PATH_CHARS: Final = r"!$%&'()*+,\-./0-9:;=@A-Z_a-z~"
 _QUERY_CHARS: Final = r"!$%&()*+,\-./0-9:;=@A-Z_a-z~?\[\]|{}`^\\"
 #: Path segments and query in their final form: no segment begins with a dot, nothing is to be escaped.
 _FINAL_TAIL: Final = rf"(?:/(?!\.|%2[eE])[{_PATH_CHARS.replace('/', '')}]*)+(?:\?[{_QUERY_CHARS}]*)?"
-#: A host that cannot be an IPv4 address in disguise, an IDN, or in need of lower-casing. No port, no user.
-_FINAL_HOST: Final = r"(?:(?!xn--)[a-z0-9_-]+\.)+(?!xn--)[a-z][a-z0-9-]*"
-_is_final: Final = re.compile(rf"https?://{_FINAL_HOST}{_FINAL_TAIL}").fullmatch
+#: A name that cannot be an IPv4 address in disguise, an IDN, or in need of lower-casing.
+_FINAL_NAME: Final = r"(?:(?!xn--)[a-z0-9_-]+\.)+(?!xn--)[a-z][a-z0-9-]*"
+_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+#: No port is the scheme's own, which would be dropped; nor are all others recognised. No user.
+_FINAL_PORT: Final = r":(?!(?:80|443)/)(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3})"
+_FINAL_ORIGIN: Final = rf"https?://(?:{_FINAL_NAME}|(?:{_OCTET}\.){{3}}{_OCTET})(?:{_FINAL_PORT})?"
+_is_final: Final = re.compile(_FINAL_ORIGIN + _FINAL_TAIL).fullmatch
 _is_final_tail: Final = re.compile(_FINAL_TAIL).fullmatch
-_origin_of_final: Final = re.compile(rf"https?://{_FINAL_HOST}(?=/)").match
+_origin_of_final: Final = re.compile(rf"{_FINAL_ORIGIN}(?=/)").match
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _NO_HOST: Final = re.compile(r"https?:[/\\]*(?:[?#]|\Z)", re.IGNORECASE)
