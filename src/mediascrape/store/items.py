@@ -9,7 +9,7 @@ will be on more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, repeat
 from typing import Any
 
@@ -59,10 +59,9 @@ class Rows:
     def __getitem__(self, name: str) -> list[Any]:
         return self._columns[name]
 
-    @property
-    def columns(self) -> Collection[list[Any]]:
-        """The columns in the order of the names."""
-        return self._columns.values()
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """The rows, each in the order of the names."""
+        return zip(*self._columns.values(), strict=True)
 
     def extend(self, *columns: Iterable[Any]) -> None:
         """Add rows: one sequence of values per column, in the order of the names."""

@@ -178,14 +178,14 @@ class GroupCommit:
         for page_id, prepared in plan.changed.items():
             items.add(page_id, prepared)
         if len(items.media):
-            inserted = await insert_media(self._db, zip(*items.media.columns, strict=True))
+            inserted = await insert_media(self._db, items.media.rows())
             if len(inserted) < len(items.media):
                 await self._resolve(inserted)
         items.count(self._tallies)
         if plan.had_items:
             await self._db.execute(_DELETE_PAGE_MEDIA, plan.had_items)
         if len(items.page_media):
-            rows = zip(*items.page_media.columns, strict=True)
+            rows = items.page_media.rows()
             await self._db.copy_records_to_table("page_media", records=rows, columns=items.page_media.names)
 
     async def _resolve(self, inserted: Collection[int]) -> None:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, count, islice
+from itertools import chain, count
 from typing import Any
 
 import apsw
 
-from .items import ItemRows, Known, Rows
+from .items import ItemRows, Known
 from .plan import PagePlan, PageState, PastScrape, plan_pages, plan_scrapes
 from .prepare import Prepared, hosts_of
 from .records import Saved
@@ -25,12 +25,14 @@ from .tallies import Tallies
 _IN_CHUNK = 512
 """Values of one IN list; shorter lists are padded to a power of two, so that few statements exist."""
 
-_ROWS = 64
+_ROWS = 128
 """Most rows of one INSERT; the rest goes in halves of it, so that few statements exist."""
 
-_UPSERT_PAGE = (
-    "INSERT INTO pages (id, url, final_url, title, status, etag, last_modified, content_hash, items_hash,"
-    " items, first_scraped, last_scraped) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+_PAGE_COLUMNS = (
+    "id", "url", "final_url", "title", "status", "etag", "last_modified", "content_hash", "items_hash", "items",
+    "first_scraped", "last_scraped",
+)  # fmt: skip
+_PAGE_EXISTS = (
     " ON CONFLICT (id) DO UPDATE SET final_url = excluded.final_url, title = excluded.title,"
     " status = excluded.status, etag = excluded.etag, last_modified = excluded.last_modified,"
     " content_hash = excluded.content_hash, items_hash = excluded.items_hash, items = excluded.items,"
@@ -40,9 +42,11 @@ _TOUCH_PAGE = (
     "UPDATE pages SET status = ?, etag = coalesce(?, etag), last_modified = coalesce(?, last_modified),"
     " last_scraped = ? WHERE id = ?"
 )
-_UPSERT_SCRAPE = (
-    "INSERT INTO scrapes (job_id, batch_id, page_id, url, outcome, error, found, new, attempts, duration_ms,"
-    " started_at, finished_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"
+_SCRAPE_COLUMNS = (
+    "job_id", "batch_id", "page_id", "url", "outcome", "error", "found", "new", "attempts", "duration_ms",
+    "started_at", "finished_at",
+)  # fmt: skip
+_SCRAPE_EXISTS = (
     " ON CONFLICT (job_id) DO UPDATE SET batch_id = excluded.batch_id, page_id = excluded.page_id,"
     " url = excluded.url, outcome = excluded.outcome, error = excluded.error, found = excluded.found,"
     " new = excluded.new, attempts = excluded.attempts, duration_ms = excluded.duration_ms,"
@@ -72,7 +76,7 @@ class GroupCommit:
         pages = self._load_pages(prepared.record.url for prepared in with_page)
         next_page = count(_next_id(self._db, "pages"))
         plan = plan_pages(with_page, pages, lambda _: next(next_page), self._tallies)
-        self._db.executemany(_UPSERT_PAGE, plan.upserts.values())
+        _insert_rows(self._db, "pages", _PAGE_COLUMNS, plan.upserts.values(), _PAGE_EXISTS)
         self._db.executemany(_TOUCH_PAGE, plan.touches.values())
         self._write_items(plan)
         new = {id(prepared): self._items.new[page_id] for page_id, prepared in plan.changed.items()}
@@ -80,7 +84,7 @@ class GroupCommit:
         jobs = select_in(self._db, query, (prepared.record.job_id for prepared in batch))
         past = {job: PastScrape(*rest) for job, *rest in jobs}
         rows, saved = plan_scrapes(batch, pages, past, lambda p: new.get(id(p), 0), self._tallies)
-        self._db.executemany(_UPSERT_SCRAPE, rows.values())
+        _insert_rows(self._db, "scrapes", _SCRAPE_COLUMNS, rows.values(), _SCRAPE_EXISTS)
         self._db.executemany(ADD_TALLY, self._tallies.rows())
         return saved
 
@@ -103,14 +107,16 @@ class GroupCommit:
         for page_id, prepared in plan.changed.items():
             items.add(page_id, prepared)
         before = self._db.total_changes()
-        _insert_rows(self._db, "media", items.media, " ON CONFLICT (url) DO NOTHING")
+        _insert_rows(
+            self._db, "media", items.media.names, items.media.rows(), " ON CONFLICT (url) DO NOTHING"
+        )
         if self._db.total_changes() - before < len(items.media):
             rows = self._db.execute("SELECT id FROM media WHERE id >= ?", (self._first_media,))
             existing = items.existing({row[0] for row in rows})
             items.resolve(dict(select_in(self._db, "SELECT url, id FROM media WHERE url IN", existing)))
         items.count(self._tallies)
         self._db.executemany("DELETE FROM page_media WHERE page_id = ?", [(id_,) for id_ in plan.had_items])
-        _insert_rows(self._db, "page_media", items.page_media)
+        _insert_rows(self._db, "page_media", items.page_media.names, items.page_media.rows())
 
     def _take_media_ids(self, amount: int) -> range:
         ids = range(self._next_media, self._next_media + amount)
@@ -136,15 +142,18 @@ def _next_id(db: apsw.Connection, table: str) -> int:
     return 1 + (db.execute(f"SELECT max(id) FROM {table}").get or 0)  # noqa: S608
 
 
-def _insert_rows(db: apsw.Connection, table: str, rows: Rows, conflict: str = "") -> None:
+def _insert_rows(
+    db: apsw.Connection, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]], conflict: str = ""
+) -> None:
     """Insert all rows, many to a statement."""
-    values = chain.from_iterable(zip(*rows.columns, strict=True))
-    left, amount = len(rows), _ROWS
-    while left:
-        if left >= amount:
-            text = _insert_text(table, rows.names, conflict, amount)
-            db.execute(text, tuple(islice(values, amount * len(rows.names))))
-            left -= amount
+    values = [*chain.from_iterable(rows)]
+    width = len(names)
+    start, amount = 0, _ROWS
+    while start < len(values):
+        end = start + amount * width
+        if end <= len(values):
+            db.execute(_insert_text(table, names, conflict, amount), values[start:end])
+            start = end
         else:
             amount //= 2
 
