@@ -220,10 +220,11 @@ def outcome_of(error: BaseException) -> str:
 
 
 def _page_record(response: Response, title: str | None) -> PageRecord:
+    validators = response.validators
     return PageRecord(
         final_url=response.url if response.url != response.requested_url else None,
         title=title,
         status=response.status,
-        etag=response.validators.etag,
-        last_modified=response.validators.last_modified,
+        etag=validators.etag,
+        last_modified=validators.last_modified,
     )

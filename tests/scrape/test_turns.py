@@ -80,6 +80,31 @@ async def test_several_may_go_on_at_once() -> None:
     assert max(went.count(at) for at in went) == 4
 
 
+async def test_weights_bound_what_goes_on_at_once() -> None:
+    """The one that reaches the sum still goes; a heavy one goes alone."""
+    turns = LoopTurns(10)
+    iteration = 0
+    went: list[tuple[int, int]] = []
+
+    def count() -> None:
+        nonlocal iteration
+        iteration += 1
+        if len(went) < 6:
+            asyncio.get_running_loop().call_soon(count)
+
+    async def caller(weight: int) -> None:
+        await turns.wait(weight=weight)
+        went.append((iteration, weight))
+
+    count()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*map(caller, (4, 4, 4, 99, 4, 4)))
+    by_iteration: dict[int, list[int]] = {}
+    for at, weight in went:
+        by_iteration.setdefault(at, []).append(weight)
+    assert list(by_iteration.values()) == [[4, 4, 4], [99], [4, 4]]
+
+
 class Clock:
     paused = 0
     pauses = 0

@@ -8,8 +8,6 @@ time. So a processor stops its clock while it waits for its turn here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from time import monotonic
 from typing import Final
 
@@ -40,17 +38,27 @@ class AttemptClock:
         if not self._pauses:
             self._excused_s += monotonic() - self._paused_at
 
-    @contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> Paused:
         """Stopped for the time of a block."""
-        self.pause()
-        try:
-            yield
-        finally:
-            self.resume()
+        return Paused(self)
 
     def used_s(self) -> float:
         """Seconds that count against the limit so far."""
         now = monotonic()
         excused = self._excused_s + (now - self._paused_at if self._pauses else 0.0)
         return now - self._started - min(excused, MAX_EXCUSED_S)
+
+
+class Paused:
+    """What `AttemptClock.paused` returns."""
+
+    __slots__ = ("_clock",)
+
+    def __init__(self, clock: AttemptClock) -> None:
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        self._clock.pause()
+
+    def __exit__(self, *_: object) -> None:
+        self._clock.resume()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mediascrape.errors import (
@@ -134,17 +134,18 @@ class Fetcher:
         return target
 
     async def _request(self, url: str, validators: Validators, order: _Order) -> Exchange:
+        options = self._options
         conditional = validators.request_headers()
         host = urlsplit(url).hostname or ""
-        addresses = await self._addresses(host)
-        target = Target(url, addresses[0], conditional, order.wanted, self._options.next_address_after_s)
-        for address in addresses[:-1]:
+        *others, last = await self._addresses(host)
+        for address in others:
+            target = Target(url, address, conditional, order.wanted, options.next_address_after_s)
             try:
-                return await self._transport.exchange(replace(target, address=address), order.clock)
+                return await self._transport.exchange(target, order.clock)
             except (ConnectionRefusedByHostError, ConnectionFailedError):
                 self._resolver.demote(host, address)  # another of the host's addresses may answer
-        last = replace(target, address=addresses[-1], connect_timeout_s=self._options.connect_timeout_s)
-        return await self._transport.exchange(last, order.clock)
+        target = Target(url, last, conditional, order.wanted, options.connect_timeout_s)
+        return await self._transport.exchange(target, order.clock)
 
     async def _addresses(self, host: str) -> list[IPAddress]:
         """The host's addresses that may be contacted, a few at most.

@@ -19,7 +19,8 @@ class Clock(Protocol):
 
 
 class LoopTurns:
-    """Lets `each` callers go on per iteration of the event loop, in the order in which they came.
+    """Lets callers go on in the order in which they came, per iteration of the event loop until the weights
+    of those that went reach `each`.
 
     Many jobs may begin, or get their last byte, in one iteration; did all of them go on in it, nothing else
     would run for as long as that takes. In between, the loop serves sockets and timers.
@@ -27,22 +28,22 @@ class LoopTurns:
 
     def __init__(self, each: int = 1) -> None:
         self._each = self._left = each
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
         self._renewing = False
 
-    async def wait(self, clock: Clock | None = None) -> None:
+    async def wait(self, clock: Clock | None = None, weight: int = 1) -> None:
         """Returns when the caller's turn has come; it lasts until the caller awaits something."""
         if self._left <= 0:
-            await self._in_line(clock)
+            await self._in_line(clock, weight)
         else:
-            self._left -= 1
+            self._left -= weight
             if not self._renewing:
                 self._renewing = True
                 asyncio.get_running_loop().call_soon(self._renew)
 
-    async def _in_line(self, clock: Clock | None) -> None:
+    async def _in_line(self, clock: Clock | None, weight: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting.append((turn, weight))
         if clock is None:
             await turn
             return
@@ -54,11 +55,11 @@ class LoopTurns:
 
     def _renew(self) -> None:
         self._left = self._each
-        while self._waiting and self._left:
-            turn = self._waiting.popleft()
+        while self._waiting and self._left > 0:
+            turn, weight = self._waiting.popleft()
             if not turn.done():  # else its caller was cancelled
                 turn.set_result(None)
-                self._left -= 1
+                self._left -= weight
         self._renewing = self._left < self._each
         if self._renewing:
             asyncio.get_running_loop().call_soon(self._renew)
