@@ -51,6 +51,12 @@ async def test_broken_media_are_shown_as_broken(service: Service, open_page: Ope
     await expect(page.locator(".frame.broken")).to_have_count(1)
 
 
+ON_TOP = """() => {
+  const notice = document.querySelector(".notice"), { x, y } = notice.getBoundingClientRect();
+  return document.elementFromPoint(x + 5, y + 5) === notice;
+}"""
+
+
 async def test_a_picture_lists_its_sizes_and_copies_its_url(service: Service, open_page: OpenPage) -> None:
     page = await open_page(
         f"{service.url}/?q=picture+in+sizes", permissions=["clipboard-read", "clipboard-write"]
@@ -63,6 +69,21 @@ async def test_a_picture_lists_its_sizes_and_copies_its_url(service: Service, op
     await detail.get_by_role("button", name="Copy URL").click()
     await expect(page.locator("#notices")).to_have_text("Copied.")
     assert await page.evaluate("navigator.clipboard.readText()") == f"{service.site}/art/city-1.jpg?l"
+    assert await page.evaluate(ON_TOP)  # and not under what dims all but the dialog
+
+
+async def test_a_url_is_copied_where_scripts_have_no_clipboard(service: Service, open_page: OpenPage) -> None:
+    page = await open_page(
+        f"{service.url}/?q=picture+in+sizes", permissions=["clipboard-read", "clipboard-write"]
+    )
+    await page.evaluate(
+        "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('not secure')); }"
+    )
+    await page.locator(".card a").last.click()
+    await page.get_by_role("button", name="Copy URL").click()
+    await expect(page.locator("#notices")).to_have_text("Copied.")
+    assert f"{service.site}/art/city-1" in await page.evaluate("navigator.clipboard.readText()")
+    await expect(page.get_by_role("button", name="Copy URL")).to_be_focused()
 
 
 async def test_video_and_audio_play(service: Service, open_page: OpenPage) -> None:

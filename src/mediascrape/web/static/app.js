@@ -6,11 +6,18 @@ export function notify(text) {
   const notice = document.createElement("div");
   notice.className = "notice";
   notice.textContent = text;
-  document.getElementById("notices").append(notice);
+  const notices = document.getElementById("notices");
+  // Beside an open dialog all is dimmed, and silent to screen readers.
+  const place = document.querySelector("dialog[open]") ?? document.body;
+  if (notices.parentElement !== place) place.append(notices);
+  notices.append(notice);
   setTimeout(() => notice.remove(), 4000);
 }
 
-/** A request to our API; a problem document becomes an Error with its detail. */
+/** What a problem document says, field by field where it does. */
+const told = (problem) => problem.errors?.map((one) => `${one.field.replace("query.", "")}: ${one.message}`).join("; ") || problem.detail;
+
+/** A request to our API; a problem document becomes an Error with its words. */
 export async function api(method, path, body, headers = {}) {
   const response = await fetch(path, {
     method,
@@ -19,7 +26,7 @@ export async function api(method, path, body, headers = {}) {
   });
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
-    throw Object.assign(new Error(problem.detail || `${response.status} ${response.statusText}`), { problem });
+    throw Object.assign(new Error(told(problem) || `${response.status} ${response.statusText}`), { problem });
   }
   return response.status === 204 ? null : response.json();
 }
@@ -71,7 +78,7 @@ document.body.addEventListener("htmx:configRequest", (event) => {
 });
 document.body.addEventListener("htmx:responseError", (event) => {
   let text = "The service refused.";
-  try { text = JSON.parse(event.detail.xhr.responseText).detail || text; } catch { /* not a problem document */ }
+  try { text = told(JSON.parse(event.detail.xhr.responseText)) || text; } catch { /* not a problem document */ }
   notify(text);
 });
 document.body.addEventListener("htmx:sendError", () => notify("The service does not answer."));
@@ -163,8 +170,21 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     notify("Copied.");
   } catch {
-    notify("The browser does not allow copying here.");
+    notify(copyTheOldWay(text) ? "Copied." : "The browser does not allow copying here.");
   }
+}
+/** Where the service is reached by plain HTTP over a network, browsers have no clipboard for scripts. */
+function copyTheOldWay(text) {
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "visually-hidden";
+  const focused = document.activeElement;
+  (document.querySelector("dialog[open]") ?? document.body).append(field);
+  field.select();
+  const copied = document.execCommand("copy");
+  field.remove();
+  focused?.focus();
+  return copied;
 }
 
 // --- keyboard ----------------------------------------------------------------------------------------
