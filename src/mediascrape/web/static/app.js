@@ -189,7 +189,7 @@ function copyTheOldWay(text) {
 
 // --- keyboard ----------------------------------------------------------------------------------------
 
-const PLACES = { g: "/", s: "/submit", q: "/queue", t: "/schedules" };
+const PLACES = { g: "/", s: "/submit", q: "/queue", t: "/schedules", a: "/docs" };
 let afterG = -Infinity; // not 0, or in the first second of a page one key would do for two
 
 function move(step) {
