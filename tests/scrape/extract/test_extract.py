@@ -207,6 +207,7 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         b'a("<a href=' + b'<script("<!--\n<item><svg>' * 50_000,
         b'a("<a href=' + b"<noscript></a><svg><script<!--<img " * 50_000,
         b"<img " + b" ".join(b"data-x%d=/a.png" % number for number in range(60_000)) + b">",
+        b"<'a='image-set(" * 50_000,
     ],
     ids=[
         "lt",
@@ -232,6 +233,7 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         "comments in tags",
         "comments in scripts' tags",
         "attributes",
+        "quotes without tags",
     ],
 )
 def test_hostile_documents_end(body: bytes) -> None:

@@ -187,7 +187,7 @@ class _Reader:
             # Text, or a value after one that holds markup: `<a title="a > b" href="c.png">`.
             if is_in_value(data, max(position, hint - LONGEST_VALUE), hint):
                 position = self._exactly(position, hint)
-            self.text_until = max(position, hint)
+            self.text_until = max(self.text_until, position, hint)
             return position
         if may_be_inside(data, position, start):
             position = self._exactly(position, start)
@@ -200,9 +200,12 @@ class _Reader:
     def _exactly(self, position: int, end: int) -> int:
         """Read tag by tag up to `end`, or behind it if a tag reaches over it."""
         while position < end:
-            # The search would go on to the end of the document.
-            match = exact_token(self.data, position) if self.data.find("<", position, end) >= 0 else None
+            if self.data.find("<", position, end) < 0:
+                return end
+            match = exact_token(self.data, position)
             if match is None or match.start() >= end:
+                # It was searched for once: nothing before it needs that again.
+                self.text_until = len(self.data) if match is None else match.start()
                 self._note_waste(0 if match is None else match.end() - end)
                 return end
             name, text = match.groups()
