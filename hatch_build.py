@@ -37,6 +37,8 @@ class CompileHook(BuildHookInterface):  # type: ignore[type-arg]
         if version == "editable":
             for binary in source.rglob(_BINARIES):
                 binary.unlink()
+        if os.environ.get("COMPILE_EXTRACTOR") == "1" and (obstacle := _obstacle()):
+            raise RuntimeError(f"the extractor cannot be compiled: {obstacle}")
         if not self._is_wanted():
             self.app.display_info(
                 f"not compiled ({_obstacle() or 'COMPILE_EXTRACTOR=0'}): runs as plain Python"

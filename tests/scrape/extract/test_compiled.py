@@ -38,6 +38,21 @@ def test_continuous_integration_runs_the_compiled_extractor() -> None:
     assert reader.__file__.endswith(".so")
 
 
+def test_who_asks_for_binaries_gets_them_or_an_error(tmp_path: Path) -> None:
+    """An image built where Python's headers are missing would be the slow one, and nobody would know."""
+    built = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"COMPILE_EXTRACTOR": "1", "CC": "/no/compiler"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode != 0
+    assert "cannot be compiled: there is no C compiler" in built.stderr
+    assert not [*tmp_path.iterdir()]
+
+
 def test_compiled_and_plain_find_the_same(documents: list[str], tmp_path: Path) -> None:
     if reader.__file__.endswith(".py"):
         pytest.skip("the extractor is not compiled here")
