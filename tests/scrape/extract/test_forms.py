@@ -202,3 +202,19 @@ def test_advertising_and_buttons_are_trackers(url: str) -> None:
 )
 def test_content_of_an_item_of_no_known_kind(html: str, kind: str) -> None:
     assert one(html).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("html", "names"),
+    [
+        ("<div data-bgset='/a 100w, b.jpg 200w'></div>", ["/a", "/dir/b.jpg"]),
+        ("<img data-2x='/a.jpg 2x'>", ["/a.jpg"]),
+        ("<img data-x='a.jpg 1x, /b.jpg'>", ["/dir/a.jpg", "/b.jpg"]),
+        ("<div data-interchange='[/a.jpg, small], [/b.jpg, (large)]'></div>", ["/a.jpg", "/b.jpg"]),
+        ("<img data-lazyload=/a><img data-actualsrc=/b>", ["/a", "/b"]),
+        ("<p data-x='Lenses and/or 2x, 3x zoom'>", []),
+        ("<div data-src=/story></div><div data-normal=/b></div>", []),
+    ],
+)
+def test_what_libraries_write_for_later(html: str, names: list[str]) -> None:
+    assert urls(html) == ["https://example.org" + name for name in names]

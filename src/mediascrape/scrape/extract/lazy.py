@@ -24,7 +24,9 @@ _KNOWN: Final = re.compile(
     r"placeholder|swap|echo|lsrc|cfsrc)(?:-(?:url|src|image|retina|2x|large|medium|small|mobile|desktop|file))?"
     r"|data-(?:lazy-?src|original-src|src-[a-z0-9-]+|(?:orig|medium|large|full)-file|pin-media|"
     r"(?:asset|cover|delayed|full|large|media|photo|picture|video|zoom)-url|"
-    r"pagespeed-[a-z-]*src|source-[a-z_]+|flickity-lazyload)"
+    r"pagespeed-[a-z-]*src|source-[a-z_]+|flickity-(?:bg-)?lazyload|td-src-property|original-[a-z]+|"
+    r"actualsrc|aload|at2x|bg-?set|bgsrc|backgroundimage|breeze|ezsrc|high-?quality|high-?res|imgsrc|ks-lazyload|"
+    r"interchange|large_image|lazyload|normal)"
     r"|lazy-?src|lsrc|original|datasrc|src-orig|oldsrc|real-?src|_src|file|zoomfile|rel:bf_image_src"
 ).fullmatch
 #: Names that describe, link or script; a media URL in them is no media of this element.
@@ -52,8 +54,9 @@ _whole_url: Final = re.compile(
     r"/(?:[^<>\"'{}|\\^`?#\s,;:]++|:(?!\s)|[^\S\n](?!https?:)|[,;](?!https?:))*+)?(?:[?#][^\s<>\"'{}]*+)?"
 ).fullmatch
 _plain_url: Final = re.compile(r"\s*(?:https?:)?(?:\.{0,2}/)+[^\s<>\"'{}]+\s*", re.IGNORECASE).fullmatch
-#: The first candidate of a srcset, with its descriptor.
-_begins_srcset: Final = re.compile(r"[^\s]+/[^\s]*\s+[0-9.]+[wx]\s*,").match
+_first_candidate: Final = re.compile(r"(\S++)\s++[0-9.]++[wx]\s*+(?:,|\Z)").match
+#: Foundation's Interchange: `[URL, where], [URL, where]`.
+_interchange: Final = re.compile(r"\[\s*([^\s,\[\]]++)\s*,[^\[\]]*+\]").finditer
 _json_string: Final = re.compile(
     r"\"((?:https?:)?(?:\\?/){1,2}[^\"\s\\]*(?:\\/[^\"\s\\]*)*\.(?:"
     + EXTENSION_PATTERN
@@ -85,7 +88,7 @@ def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]
     via = f"{element}.{name}"
     if value[:1] in ("{", "["):
         _find_in_json(page, value, via)
-    elif use == "set":
+    elif use == "set" or (" " in value and _is_srcset(value)):
         for candidate in page.add_srcset(value, "image", via):
             describe(candidate, attrs, size=False)
     elif kind_of_url(value) and _whole_url(value) and ("/" in value or use == "known"):
@@ -95,20 +98,23 @@ def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]
     elif "(" in value and ("url(" in value or "image-set(" in value):
         for url in value_urls(value):
             flag(page.add(url, "image", via), "decoration")
-    elif use == "known" and element in SHOWING:
-        _find_without_extension(page, value, via, "image" if _STILL(name) else SHOWING[element], attrs)
-
-
-def _find_without_extension(page: Page, value: str, via: str, kind: Kind, attrs: Mapping[str, str]) -> None:
-    if _plain_url(value):
+    elif use == "known" and element in SHOWING and _plain_url(value):
+        kind = "image" if _STILL(name) else SHOWING[element]
         describe(page.add_media(value, kind, via), attrs, size=False)
-    elif _begins_srcset(value):
-        page.add_srcset(value, "image", via)
+
+
+def _is_srcset(value: str) -> bool:
+    """Whether a value begins with a URL and a srcset's descriptor."""
+    match = _first_candidate(value)
+    return match is not None and (_plain_url(match[1]) is not None or kind_of_url(match[1]) is not None)
 
 
 def _find_in_json(page: Page, value: str, via: str) -> None:
     for match in _json_string.finditer(value):
         flag(page.add_media(match[1].replace("\\/", "/"), None, via), "weak")
+    if via[-12:] == "-interchange":
+        for match in _interchange(value):
+            page.add_media(match[1], None, via)
 
 
 def is_media_url(raw: str) -> bool:
