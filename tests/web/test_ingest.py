@@ -299,6 +299,8 @@ async def test_a_queue_that_is_gone_is_told_and_forgotten_when_it_is_back(
         service = await stack.enter_async_context(Mediascrape(settings, worker=False))
         url = await stack.enter_async_context(served(service))
         assert (await call(url, "GET", "/readyz")).status == 200
+        several = await call(url, "POST", PATH, urls("https://example.org/a", "https://example.org/b"))
+        batch = several.json()["batch_id"]
         first.kill()
         await first.wait()
         socket.unlink()
@@ -309,6 +311,18 @@ async def test_a_queue_that_is_gone_is_told_and_forgotten_when_it_is_back(
             answer = await call(url, "POST", PATH, urls("https://example.org/"), **way)
             assert (answer.status, answer.headers["retry-after"]) == (503, "5")
             assert answer.headers["content-type"] == "application/problem+json"
+        asked: tuple[tuple[str, str, bytes, dict[str, str]], ...] = (
+            ("POST", PATH, urls("https://example.org/"), {"idempotency-key": "one"}),
+            ("POST", PATH, urls("https://example.org/", "https://example.com/"), {}),
+            ("GET", f"/api/batches/{batch}", b"", {}),
+            ("GET", f"/api/events?batch={batch}", b"", {}),
+            ("GET", "/api/queue", b"", {}),
+            ("GET", "/metrics", b"", {}),
+        )
+        for answer in await asyncio.gather(
+            *(call(url, method, path, body, **headers) for method, path, body, headers in asked)
+        ):
+            assert (answer.status, answer.headers["content-type"]) == (503, "application/problem+json")
         await stack.enter_async_context(valkey(socket))
         assert (await call(url, "GET", "/readyz")).status == 200
         assert (await call(url, "POST", PATH, urls("https://example.org/"))).status == 202

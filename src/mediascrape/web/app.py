@@ -77,12 +77,12 @@ class WebApp:
             settings.token.get_secret_value() if settings.token else None,
             settings.read_token.get_secret_value() if settings.read_token else None,
         )
-        batches = Batches(redis, service.queue, service.store, service.count_missing)
+        batches = Batches(redis, service.queue, service.store, service.count_missing, service.queue_url)
         self._live = live
         self._lean = ingest.Ingest(
             service.submit,
             batches,
-            ingest.Replies(redis, service.queue.keys, settings.idempotency_ttl_s),
+            ingest.Replies(redis, service.queue_url, service.queue.keys, settings.idempotency_ttl_s),
             max_urls=settings.max_urls_per_request,
             new_id=service.queue.new_id,
         )

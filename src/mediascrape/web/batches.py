@@ -18,6 +18,7 @@ from typing import cast
 from redis.asyncio import Redis
 
 from mediascrape.queue.adding import id_runs, ids_of, made_at
+from mediascrape.queue.connection import queue_errors
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.queue import Queue
 from mediascrape.store import Store
@@ -96,7 +97,10 @@ def created_at(batch_id: str) -> float | None:
 
 
 class Batches:
-    """Remembers batches and tells how far they are. `count_missing` is `Mediascrape.count_missing`."""
+    """Remembers batches and tells how far they are; both raise QueueUnavailableError.
+
+    count_missing: `Mediascrape.count_missing`. where: the URL of the server behind `redis`.
+    """
 
     def __init__(
         self,
@@ -104,12 +108,14 @@ class Batches:
         queue: Queue,
         store: Store,
         count_missing: CountMissing,
+        where: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._redis = redis
         self._queue = queue
         self._store = store
         self._count_missing = count_missing
+        self._where = where
         self._clock = clock
         self._prefix = f"{queue.keys.base}ms:batch:"
         self._active: Counter[str] = Counter()
@@ -130,7 +136,8 @@ class Batches:
             return submission
         facts = f"{submission.queued} {submission.duplicates} {len(submission.rejected)}"
         ids = id_runs(job.id for job in submission.jobs if not job.duplicate)
-        await self._redis.set(self._prefix + submission.batch_id, f"{facts}|{ids}", ex=KEEP_S)
+        with queue_errors(self._where):
+            await self._redis.set(self._prefix + submission.batch_id, f"{facts}|{ids}", ex=KEEP_S)
         return submission
 
     async def get(self, batch_id: str) -> BatchState | None:
@@ -138,7 +145,8 @@ class Batches:
         created = created_at(batch_id) or 0.0
         kept = _FACTS.get(batch_id[:4]) if -_SKEW_S <= self._clock() - created < KEEP_S else None
         if kept is None:
-            kept = cast("str | None", await self._redis.get(self._prefix + batch_id))
+            with queue_errors(self._where):
+                kept = cast("str | None", await self._redis.get(self._prefix + batch_id))
         facts, _, ids = (kept or "0 0 0").partition("|")
         if batch_id.startswith(_SINGLE):
             ids = batch_id[4:]

@@ -12,14 +12,17 @@ import hashlib
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from starlette.types import Receive, Scope, Send
 
 from mediascrape.errors import MediascrapeError
+from mediascrape.queue.connection import queue_errors
 from mediascrape.queue.job import MAX_PRIORITY
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.submission import Submission
@@ -125,16 +128,21 @@ class Replies:
     """Answers to requests with an Idempotency-Key, so that one sent again has no second effect.
 
     The first request claims the key in Valkey; others with the same key wait for its answer. A key
-    used for another body is refused. A claim whose owner died expires.
+    used for another body is refused. A claim whose owner died expires. `where`: the server's URL.
     """
 
-    def __init__(self, redis: Redis, keys: QueueKeys, ttl_s: int) -> None:
+    def __init__(self, redis: Redis, where: str, keys: QueueKeys, ttl_s: int) -> None:
         self._redis = redis
+        self._where = where
         self._keys = keys
         self._ttl_s = ttl_s
 
     async def once(self, key: str, body: bytes, run: Callable[[], Awaitable[object]]) -> tuple[bytes, bool]:
-        """The answer and whether it is a replay."""
+        """The answer and whether it is a replay. Raises QueueUnavailableError."""
+        with queue_errors(self._where):
+            return await self._once(key, body, run)
+
+    async def _once(self, key: str, body: bytes, run: Callable[[], Awaitable[object]]) -> tuple[bytes, bool]:
         name = idempotency_key(self._keys, hashlib.blake2b(key.encode(), digest_size=16).hexdigest())
         digest = hashlib.blake2b(body, digest_size=16).hexdigest()
         pending = f"{digest} {_PENDING}"
@@ -156,7 +164,8 @@ class Replies:
         try:
             answer = to_json(await run()).decode()
         except BaseException:
-            await self._redis.delete(name)
+            with suppress(RedisError, OSError):  # the claim then expires
+                await self._redis.delete(name)
             raise
         await self._redis.set(name, f"{digest} {answer}", ex=self._ttl_s)
         return answer.encode(), False

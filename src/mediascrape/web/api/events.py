@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query
 from pydantic_core import to_json
 from starlette.responses import Response, StreamingResponse
 
+from mediascrape.errors import ServiceUnavailableError
 from mediascrape.web.models import Batch
 from mediascrape.web.parts import Parts, PartsOf
 from mediascrape.web.problems import Problem, not_found
@@ -76,14 +77,18 @@ async def follow_batch(parts: Parts, batch_id: str) -> AsyncIterator[bytes]:
     last: Batch | None = None
     quiet = 0.0
     while not parts.live.stopping.is_set():
-        state = await parts.batches.get(batch_id)
-        if state is None:
-            return
-        batch = Batch.of(state)
-        if batch != last:
+        try:
+            state = await parts.batches.get(batch_id)
+        except ServiceUnavailableError:
+            batch = last  # it goes on where it was
+        else:
+            if state is None:
+                return
+            batch = Batch.of(state)
+        if batch is not None and batch != last:
             yield _event("batch", batch.model_dump_json().encode())
             last, quiet = batch, 0.0
-        if batch.finished:
+        if batch is not None and batch.finished:
             return
         await asyncio.sleep(_BATCH_EVERY_S)
         quiet += _BATCH_EVERY_S

@@ -48,16 +48,22 @@ export const count = (value) => value.toLocaleString("en").replaceAll(",", "\u20
  */
 export function listen(url, handlers) {
   let source = null;
+  const watch = new AbortController();
+  const { signal } = watch;
   const close = () => { source?.close(); source = null; };
   const open = () => {
     if (source || document.hidden) return;
     source = new EventSource(url);
+    // Browsers come again by themselves when a connection breaks, but not after an answer like 503.
+    source.addEventListener("error", () => {
+      if (source?.readyState !== EventSource.CLOSED) return;
+      source = null;
+      setTimeout(() => { if (!signal.aborted) open(); }, 5000);
+    });
     for (const [name, handler] of Object.entries(handlers)) {
       source.addEventListener(name, (event) => handler(JSON.parse(event.data)));
     }
   };
-  const watch = new AbortController();
-  const { signal } = watch;
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()), { signal });
   addEventListener("pagehide", close, { signal });
   addEventListener("pageshow", open, { signal });
