@@ -218,3 +218,7 @@ def test_content_of_an_item_of_no_known_kind(html: str, kind: str) -> None:
 )
 def test_what_libraries_write_for_later(html: str, names: list[str]) -> None:
     assert urls(html) == ["https://example.org" + name for name in names]
+
+
+def test_utf_8_that_is_declared_as_something_else_gives_the_browser_s_url() -> None:
+    assert urls("<meta charset=iso-8859-1><img src=/Á.png>") == ["https://example.org/%C3%83%C2%81.png"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 from typing import Final
 
 from mediascrape.scrape.extract.tokens import attributes, tag_finder
@@ -52,6 +53,9 @@ _STANDARD: Final[dict[str, tuple[str, str]]] = {
     **{f"iso8859-{n}": (f"iso-8859-{n}", f"iso8859-{n}") for n in (2, 3, 4, 5, 6, 7, 8, 10, 13, 14, 15, 16)},
     "cp866": ("ibm866", "cp866"),
 }
+_OF_MANY_BYTES: Final = frozenset(
+    {"gb18030", "big5hkscs", "cp932", "euc_jp", "iso2022_jp", "cp949", "utf-16le", "utf-16be"}
+)
 #: Labels of the standard that Python does not know.
 _LABELS: Final = {
     "x-sjis": "shift_jis", "windows-31j": "cp932", "x-euc-jp": "euc_jp",
@@ -87,7 +91,20 @@ def _decoded(body: bytes, content_type: str | None) -> tuple[str, str, str]:
 
 
 def _recoded(body: bytes, codec: str) -> str:
-    return body.decode(codec, "replace").encode("utf-8", "replace").decode("latin-1")
+    if codec in _OF_MANY_BYTES:
+        text = body.decode(codec, "replace")
+    else:
+        text = codecs.charmap_decode(body, "strict", _characters(codec))[0]
+    return text.encode("utf-8", "replace").decode("latin-1")
+
+
+@lru_cache(maxsize=64)
+def _characters(codec: str) -> str:
+    """The characters of the 256 bytes; a control byte that Python leaves undefined is itself by the standard."""
+    return "".join(
+        chr(byte) if 0x80 <= byte < 0xA0 and char == "\ufffd" else char
+        for byte, char in enumerate(bytes((byte,)).decode(codec, "replace") for byte in range(256))
+    )
 
 
 def _declared_in_header(content_type: str | None) -> tuple[str, str] | None:

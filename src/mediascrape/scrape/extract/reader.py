@@ -261,9 +261,13 @@ def _style(page: Page, attrs: Attributes, data: str, start: int, end: int) -> No
             flag(page.add(url, "image", "style.url"), "decoration")
 
 
+_blanks: Final = re.compile(r"[ \t\n\f\r]+").sub
+
+
 def _title(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
     if page.document.title is None and not page.svg:
-        page.document.title = " ".join(unescaped(decoded(data[start:end])).split()) or None
+        # Only ASCII's blanks are (HTML 3.1.4, document.title).
+        page.document.title = _blanks(" ", unescaped(decoded(data[start:end]))).strip(" ") or None
 
 
 def _iframe(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
