@@ -96,6 +96,7 @@
   };
 
   const HTML = 'http://www.w3.org/1999/xhtml', SVG = 'http://www.w3.org/2000/svg', XLINK = 'http://www.w3.org/1999/xlink';
+  let framed = false;
   const html = {
     img(e) { note('img.src', e.getAttribute('src')); noteSet('img.srcset', e.getAttribute('srcset'));
       note('img.currentSrc', e.currentSrc); },
@@ -107,7 +108,10 @@
     },
     video(e) { note('video.src', e.getAttribute('src')); note('video.poster', e.getAttribute('poster')); },
     audio(e) { note('audio.src', e.getAttribute('src')); },
-    iframe(e) { note('iframe.src', e.getAttribute('src')); },
+    iframe(e) { note('iframe.src', e.getAttribute('src'));
+      if (!framed && e.hasAttribute('srcdoc')) {
+        framed = true; visit(new DOMParser().parseFromString(e.getAttribute('srcdoc'), 'text/html')); framed = false;
+      } },
     frame(e) { note('frame.src', e.getAttribute('src')); },
     embed(e) { note('embed.src', e.getAttribute('src')); },
     object(e) { note('object.data', e.getAttribute('data')); },

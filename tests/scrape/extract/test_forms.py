@@ -222,3 +222,46 @@ def test_what_libraries_write_for_later(html: str, names: list[str]) -> None:
 
 def test_utf_8_that_is_declared_as_something_else_gives_the_browser_s_url() -> None:
     assert urls("<meta charset=iso-8859-1><img src=/Á.png>") == ["https://example.org/%C3%83%C2%81.png"]
+
+
+def test_templates_within_templates() -> None:
+    html = (
+        "<template><noscript><img src=a.png></noscript><template><img src=b.png></template><img src=c.png>"
+        "</template><img src=d.png></template><noscript><img src=e.png></noscript><img src=f.png>"
+    )
+    assert [item.flags for item in read(html).items] == [
+        ("in_template",), ("in_template",), ("in_template",), (), ("in_noscript",), (),
+    ]  # fmt: skip
+
+
+def test_a_frame_s_own_document_is_read_too() -> None:
+    inner = (
+        "<title>Inner</title><base href=https://other.example/><a href='é.mp4'><img src='a.png'>"
+        "<iframe srcdoc='<img src=no.png>'>"
+    )
+    frame = f'<iframe srcdoc="{inner.replace("<", "&lt;")}" src=/c></iframe>'
+    html = f"<img src=b.png>{frame}<img src=d.png><title>Outer</title>"
+    document = read(html)
+    assert [item.url for item in document.items] == [
+        "https://example.org/dir/b.png",
+        "https://example.org/c",
+        "https://example.org/dir/%C3%A9.mp4",
+        "https://example.org/dir/a.png",
+        "https://example.org/dir/d.png",
+    ]
+    assert (document.title, document.base_url) == ("Outer", BASE)
+
+
+@pytest.mark.parametrize(
+    ("html", "kind"),
+    [
+        ("<meta property=og:video content=/get/1><meta property=og:video:type content=video/mp4>", "video"),
+        ("<meta property=og:video content=/get/1><meta property=og:video:type content=text/html>", "embed"),
+        ("<meta property=og:video content=/a.mp4><meta property=og:video:type content=text/html>", "video"),
+        ("<meta name=twitter:player content=/get/1><meta name=twitter:player:width content=9>", "embed"),
+        ("<meta property=image content=a>", "image"),
+        ("<meta property=schema:embedUrl content=/a>", "embed"),
+    ],
+)
+def test_what_a_meta_element_names_is_of_the_kind_it_says(html: str, kind: str) -> None:
+    assert one(html).kind == kind

@@ -37,14 +37,14 @@ def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
         return
     for key in ("property", "name", "itemprop"):
         for name in attrs.get(key, "").split():
-            if _find_property(page, name, content, microdata=key == "itemprop"):
+            if _find_property(page, name, content, key):
                 return
     named = attrs.get("property") or attrs.get("name")
     if named and not named.lower().startswith("msapplication") and lazy.is_media_url(content):
         flag(page.add_media(_reference(content), None, f"{element}.{plain(named).strip().lower()}"), "weak")
 
 
-def _find_property(page: Page, name: str, content: str, *, microdata: bool) -> bool:
+def _find_property(page: Page, name: str, content: str, key: str) -> bool:
     lower = name.lower()
     if lower in META:
         via, kind = META[lower]
@@ -59,12 +59,13 @@ def _find_property(page: Page, name: str, content: str, *, microdata: bool) -> b
     if lower in ("description", "og:description"):
         page.document.description = page.document.description or label(content)
         return True
-    if microdata:
+    if key == "itemprop":
         named = kind_of_property(name, page.scopes)
     else:
-        named = (
-            (name, PROPERTIES[lower[7:]]) if lower.startswith("schema:") and lower[7:] in PROPERTIES else None
-        )
+        # RDFa: a term of schema.org, by prefix or by the `vocab` that pages with bare terms have or forget.
+        term = lower.removeprefix("schema:")
+        is_term = term in PROPERTIES and (key == "property" or term != lower)
+        named = (name, PROPERTIES[term]) if is_term else None
     if named is not None:
         page.add_media(_reference(content), named[1], "itemprop." + named[0])
         return True
@@ -78,8 +79,10 @@ def _describe(page: Page, via: str, tail: str, content: str) -> bool:
     if item is not None:
         if tail == "alt":
             item.alt = item.alt or label(content)
-        elif tail == "type":
+        elif tail in ("type", "content_type"):
             item.mime_type = item.mime_type or mime_type(content)
+            if item.kind == "embed" and item.mime_type is not None:
+                item.kind = kind_of_mime(item.mime_type) or "embed"
         elif tail == "width":
             item.width = item.width or pixels(content)
         elif tail == "height":

@@ -31,7 +31,8 @@ class Page:
     """
 
     __slots__ = (
-        "base_fixed", "codec", "deep", "document", "items", "metas", "parent", "resolved", "scopes", "svg", "within",
+        "base_fixed", "codec", "deep", "document", "framed", "items", "metas", "parent", "resolved", "scopes", "svg",
+        "templates", "within",
     )  # fmt: skip
 
     def __init__(self, document: Document, *, deep: bool = False) -> None:
@@ -44,6 +45,10 @@ class Page:
         self.codec: str | None = None
         #: Flags of what is open: `in_noscript` or `in_template`.
         self.within: tuple[str, ...] = ()
+        #: `template` elements open, one within the other.
+        self.templates = 0
+        #: What is read is the `srcdoc` of a frame.
+        self.framed = False
         self.parent = ""
         self.svg = 0
         self.metas: dict[str, MediaItem] = {}

@@ -14,6 +14,7 @@ from typing import Final
 
 from mediascrape.errors import DocumentTooComplexError
 from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, Attributes, find
+from mediascrape.scrape.extract.items import Document
 from mediascrape.scrape.extract.jsonld import find_jsonld
 from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
 from mediascrape.scrape.extract.landmarks import WINDOW, TagNames, find_hints, window
@@ -272,6 +273,18 @@ def _title(page: Page, attrs: Attributes, data: str, start: int, end: int) -> No
 
 def _iframe(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
     find(page, "iframe", attrs)
+    if "srcdoc" in attrs and not page.framed:
+        _read_srcdoc(page, plain(attrs["srcdoc"]))
+
+
+def _read_srcdoc(page: Page, html: str) -> None:
+    """Note the media of a frame's document in an attribute; frames within it are not entered, which bounds the work."""
+    frame = Page(Document(base_url=page.document.base_url), deep=page.deep)
+    frame.items, frame.resolved = page.items, page.resolved
+    frame.within, frame.templates = page.within, page.templates
+    frame.base_fixed = frame.framed = True
+    read(frame, html.encode("utf-8", "replace").decode("latin-1"))
+    page.document.data_uris += frame.document.data_uris
 
 
 def _base(page: Page, name: str, attrs: Attributes) -> None:
@@ -309,17 +322,26 @@ def _frame(page: Page, name: str, attrs: Attributes) -> None:
 def _noscript(page: Page, name: str, attrs: Attributes) -> None:
     if attrs:
         find(page, name, attrs)
-    page.within = ("in_noscript",)
+    if not page.templates:
+        page.within = ("in_noscript",)
 
 
 def _template(page: Page, name: str, attrs: Attributes) -> None:
     if attrs:
         find(page, name, attrs)
+    page.templates += 1
     page.within = ("in_template",)
 
 
-def _outside(page: Page, name: str, attrs: Attributes) -> None:
-    page.within = ()
+def _end_noscript(page: Page, name: str, attrs: Attributes) -> None:
+    if not page.templates:
+        page.within = ()
+
+
+def _end_template(page: Page, name: str, attrs: Attributes) -> None:
+    page.templates = max(0, page.templates - 1)
+    if not page.templates:
+        page.within = ()
 
 
 def _svg(page: Page, name: str, attrs: Attributes) -> None:
@@ -355,8 +377,8 @@ _HANDLERS: Final[dict[str, Callable[[Page, str, Attributes], None]]] = {
     "frame": _frame,
     "noscript": _noscript,
     "template": _template,
-    "/noscript": _outside,
-    "/template": _outside,
+    "/noscript": _end_noscript,
+    "/template": _end_template,
     "/video": _end_media,
     "/audio": _end_media,
     "svg": _svg,
