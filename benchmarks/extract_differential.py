@@ -2,9 +2,11 @@
 
     python -m benchmarks.extract_differential --documents 500 --seed 0
     python -m benchmarks.extract_differential --corpus ../shared/corpus/pages --documents 300
+    python -m benchmarks.extract_differential --corpus PAGES --whole
 
-Prints each kind of difference once, with the smallest document that shows it. The browser is Chromium, scripts off,
-nothing but the document answered.
+Pages are `STEM.html.gz` with a `STEM.json` that names their `page_url`. With `--whole` they are read as they are, and
+each URL that either finds alone is printed. Else: prints each kind of difference once, with the smallest document
+that shows it. The browser is Chromium, scripts off, nothing but the document answered.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
@@ -75,6 +78,23 @@ def smallest(pieces: list[str], differs: Callable[[list[str]], bool]) -> list[st
     return pieces
 
 
+#: Turns a page that leaves itself into one that stays, of the same length.
+_without_refresh = partial(re.compile(rb"(?i)(http-equiv=[\"']?)r(?=efresh)").sub, rb"\1x")
+
+
+def read_whole(browser: Chromium, pages: list[Path]) -> None:
+    """Print what either finds alone in unchanged pages."""
+    known: Counter[tuple[str, str]] = Counter()
+    for path in pages:
+        body = _without_refresh(gzip.decompress(path.with_suffix(".html.gz").read_bytes()))
+        difference = compare(browser, body, json.loads(path.read_text())["page_url"])
+        for kind, found in (("missed", difference.missed), ("invented", difference.invented)):
+            for via, url in sorted(found):
+                known[kind, via] += 1
+                print(path.stem, kind, via, url, flush=True)
+    print(f"{len(pages)} pages, {known.total()} differences: {dict(known)}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -83,6 +103,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--pieces", type=int, default=8, help="forms of media in one document")
     parser.add_argument("--corpus", type=Path, help="folder of saved pages with their JSON, to be mutated")
+    parser.add_argument("--whole", action="store_true", help="the saved pages as they are")
     parser.add_argument("--encoding", help="show each document as a page in this encoding")
     parser.add_argument("--show", type=int, default=3, help="examples of each kind of difference")
     options = parser.parse_args()
@@ -90,6 +111,9 @@ def main() -> None:
     known: Counter[tuple[str, str]] = Counter()
     documents = differing = 0
     with Chromium() as browser:
+        if options.whole:
+            read_whole(browser, pages)
+            return
 
         def look(pieces: list[str], base: str) -> Difference:
             text = "".join(pieces)

@@ -3,7 +3,7 @@
    `strong` are the forms an extractor has to find. `allowed` is everything else that may be taken for media: any
    attribute of any element, any text in scripts. Nothing here knows anything of the extractor. */
 ((document, strict) => {
-  const EXTENSION = /\.(?:a?png|avif|bmp|gif|hei[cf]|ico|jfif|jpe?g?|jxl|svgz?|tiff?|webp|3gp|avi|flv|m3u8|m4v|mkv|mov|mp4|mpd|mpe?g|og[gvma]|opus|webm|wmv|aac|aiff?|flac|m4a|midi?|mp3|wav|wma|swf)$/i;
+  const EXTENSION = /\.(?:a?png|avif|bmp|gif|hei[cf]|ico|jfif|jpe?g|jpe|jxl|svgz?|tiff?|webp|3gp|avi|flv|m3u8|m4v|mkv|mov|mp4|mpd|mpe?g|og[gvma]|opus|webm|wmv|aac|aiff?|flac|m4a|midi?|mp3|wav|wma|swf)$/i;
   const LAZY = ['data-src', 'data-original', 'data-lazy-src', 'data-bg'];
   const strong = new Set(), allowed = new Set();
   const link = document.createElement('a');
