@@ -265,3 +265,26 @@ def test_a_frame_s_own_document_is_read_too() -> None:
 )
 def test_what_a_meta_element_names_is_of_the_kind_it_says(html: str, kind: str) -> None:
     assert one(html).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("marked", "flag"),
+    [
+        ("<link rel=icon href=a.png>", "icon"),
+        ("<meta name=msapplication-TileImage content=a.png>", "icon"),
+        ("<p style='background: url(a.png)'>", "decoration"),
+        ("<style>p { background: url(a.png) }</style>", "decoration"),
+        ("<body background=a.png>", "decoration"),
+        ("<div data-x-srcset='[&quot;/dir/a.png&quot;]'>", "weak"),
+    ],
+)
+def test_what_is_also_shown_is_no_decoration(marked: str, flag: str) -> None:
+    """It would be left out, though a visitor sees it."""
+    shown = "<img src=a.png>"
+    assert one(marked).flags == one(marked + marked).flags == (flag,)
+    assert one(marked + shown).flags == one(shown + marked).flags == one(marked + shown + marked).flags == ()
+
+
+def test_what_a_pattern_found_may_turn_out_to_be_an_icon() -> None:
+    html = "<meta name=x content=/a.png><link rel=icon href=/a.png>"
+    assert one(html).flags == ("icon",)

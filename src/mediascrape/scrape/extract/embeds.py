@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mediascrape.scrape.extract.items import MediaItem
-from mediascrape.scrape.extract.page import Page, flag
+from mediascrape.scrape.extract.page import Page
 from mediascrape.scrape.extract.text import plain
 
 
@@ -198,9 +198,9 @@ def find_player(page: Page, element: str, attrs: Mapping[str, str]) -> None:
     if element == "blockquote":
         for name in _POSTS:
             if name in attrs and provider_of(page.resolve(plain(attrs[name])) or ""):
-                flag(page.add(plain(attrs[name]), "embed", f"{element}.{name}"), "weak")
+                page.add(plain(attrs[name]), "embed", f"{element}.{name}", "weak")
         return
     name, url = PLAYER_ELEMENTS[element]
     value = plain(attrs.get(name, "")).strip()
     if value:
-        flag(page.add(url.format(value), "embed", f"{element}.{name}"), "weak")
+        page.add(url.format(value), "embed", f"{element}.{name}", "weak")

@@ -7,7 +7,7 @@ from typing import Final
 
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime
-from mediascrape.scrape.extract.page import Page, describe, flag, pixels
+from mediascrape.scrape.extract.page import Page, describe, pixels
 from mediascrape.scrape.extract.text import decoded, plain, unescaped
 from mediascrape.scrape.urls import join_url
 
@@ -62,9 +62,7 @@ def find_channel_images(page: Page, data: str) -> None:
     for match in _image_url(data):
         page.add(plain(match[1]), "image", "image.url")
     for match in _logo(data):
-        item = page.add(plain(match[2]), "image", match[1])
-        if match[1] == "icon":
-            flag(item, "icon")
+        page.add(plain(match[2]), "image", match[1], "icon" if match[1] == "icon" else None)
 
 
 def find_in_feed(page: Page, element: str, attrs: dict[str, str]) -> None:

@@ -17,7 +17,7 @@ from mediascrape.scrape.extract.feeds import FEED_ELEMENTS, find_in_feed
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime
 from mediascrape.scrape.extract.microdata import kind_of_property
-from mediascrape.scrape.extract.page import Page, describe, flag, mime_type
+from mediascrape.scrape.extract.page import Page, describe, mime_type
 from mediascrape.scrape.extract.text import label, plain
 
 Attributes = dict[str, str]
@@ -76,7 +76,7 @@ def find(page: Page, element: str, attrs: Attributes) -> None:
     style = attrs.get("style")
     if style and "(" in style:
         for url in declaration_urls(plain(style)):
-            flag(page.add(url, "image", "style.url"), "decoration")
+            page.add(url, "image", "style.url", "decoration")
 
 
 def find_by_table(page: Page, element: str, attrs: Attributes) -> None:
@@ -97,14 +97,12 @@ def _add(page: Page, element: str, name: str, raw: str, kind: Kind, attrs: Attri
         for candidate in page.add_srcset(plain(raw), kind, via):
             describe(candidate, attrs, size=False)
         return
-    item = page.add(plain(raw), kind, via)
+    item = page.add(plain(raw), kind, via, "decoration" if name == "background" else None)
     if item is None:
         return
     if element in _DESCRIBED:
         describe(item, attrs, size=name == "src")
-    if name == "background":
-        flag(item, "decoration")
-    elif "itemprop" in attrs and (named := kind_of_property(attrs["itemprop"], page.scopes)):
+    if "itemprop" in attrs and (named := kind_of_property(attrs["itemprop"], page.scopes)):
         page.add(plain(raw), kind, "itemprop." + named[0])
 
 

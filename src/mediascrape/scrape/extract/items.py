@@ -23,6 +23,7 @@ class MediaItem:
     flags: of `icon` (a link icon), `decoration` (a style sheet's or a background), `placeholder`, `pixel`
         (1x1 or smaller), `tracker`, `in_noscript`, `in_template`, `best` (the largest candidate of its
         srcset), `derived` (unwrapped from an image proxy's URL), `weak` (found by pattern, not by markup).
+        `icon`, `decoration`, `weak` and `in_...` are true of all its places: an image that is shown, too, has none.
     descriptor: the srcset candidate's descriptor (`2x`, `640w`).
     provider, provider_id, thumbnail: of an embed whose player is known.
     """

@@ -15,7 +15,7 @@ from typing import Final
 from mediascrape.scrape.extract.css import value_urls
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import EXTENSION_PATTERN, kind_of_url
-from mediascrape.scrape.extract.page import Page, describe, flag
+from mediascrape.scrape.extract.page import Page, describe
 from mediascrape.scrape.extract.text import plain
 
 #: Names of the known libraries: their value is a URL, or a srcset, whatever it looks like.
@@ -97,7 +97,7 @@ def find(page: Page, element: str, name: str, raw: str, attrs: Mapping[str, str]
             describe(item, attrs, size=False)
     elif "(" in value and ("url(" in value or "image-set(" in value):
         for url in value_urls(value):
-            flag(page.add(url, "image", via), "decoration")
+            page.add(url, "image", via, "decoration")
     elif use == "known" and element in SHOWING and _plain_url(value):
         kind = "image" if _STILL(name) else SHOWING[element]
         describe(page.add_media(value, kind, via), attrs, size=False)
@@ -111,7 +111,7 @@ def _is_srcset(value: str) -> bool:
 
 def _find_in_json(page: Page, value: str, via: str) -> None:
     for match in _json_string.finditer(value):
-        flag(page.add_media(match[1].replace("\\/", "/"), None, via), "weak")
+        page.add_media(match[1].replace("\\/", "/"), None, via, "weak")
     if via[-12:] == "-interchange":
         for match in _interchange(value):
             page.add_media(match[1], None, via)

@@ -8,7 +8,7 @@ from mediascrape.scrape.extract import lazy
 from mediascrape.scrape.extract.items import Kind
 from mediascrape.scrape.extract.kinds import kind_of_mime, kind_of_url
 from mediascrape.scrape.extract.microdata import PROPERTIES, kind_of_property
-from mediascrape.scrape.extract.page import Page, flag, mime_type, pixels
+from mediascrape.scrape.extract.page import Page, mime_type, pixels
 from mediascrape.scrape.extract.text import dereferenced, label, plain
 
 #: meta property or name -> (via, kind; None: by extension, else embed).
@@ -41,7 +41,7 @@ def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
                 return
     named = attrs.get("property") or attrs.get("name")
     if named and not named.lower().startswith("msapplication") and lazy.is_media_url(content):
-        flag(page.add_media(_reference(content), None, f"{element}.{plain(named).strip().lower()}"), "weak")
+        page.add_media(_reference(content), None, f"{element}.{plain(named).strip().lower()}", "weak")
 
 
 def _find_property(page: Page, name: str, content: str, key: str) -> bool:
@@ -54,7 +54,7 @@ def _find_property(page: Page, name: str, content: str, key: str) -> bool:
             page.metas[via] = item
         return True
     if lower in _ICON_META:
-        flag(page.add(_reference(content), "image", f"meta.{lower}"), "icon")
+        page.add(_reference(content), "image", f"meta.{lower}", "icon")
         return True
     if lower in ("description", "og:description"):
         page.document.description = page.document.description or label(content)
@@ -108,8 +108,7 @@ def find_link(page: Page, element: str, attrs: dict[str, str]) -> None:
         return
     for rel in rels:
         if rel in _ICONS:
-            item = page.add(href, "image", "link." + rel.removesuffix("-precomposed"))
-            flag(item, "icon")
+            item = page.add(href, "image", "link." + rel.removesuffix("-precomposed"), "icon")
             if item is not None:
                 item.mime_type = item.mime_type or mime_type(attrs.get("type", ""))
             break

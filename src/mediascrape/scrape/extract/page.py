@@ -78,37 +78,48 @@ class Page:
         self.resolved[ref] = url
         return url
 
-    def add(self, ref: str, kind: Kind, via: str) -> MediaItem | None:
-        """Note a reference found at `via`; None when it is no http(s) URL."""
+    def add(self, ref: str, kind: Kind, via: str, mark: str | None = None) -> MediaItem | None:
+        """Note a reference found at `via`; None when it is no http(s) URL.
+
+        mark: `icon`, `decoration` or `weak`, a flag that the item has for as long as it is seen at such places only.
+        """
         url = self.resolved.get(ref) or self.resolve(ref)
         if url is None:
             return None
         item = self.items.get(url)
         if item is not None:
-            return self._add_place(item, via)
+            return self._add_place(item, via, mark)
         position = len(self.items)
         if position >= MAX_ITEMS:
             raise DocumentTooComplexError(f"the document names more than {MAX_ITEMS} media")
+        flags = self.within if mark is None else (*self.within, mark)
         item = self.items[url] = MediaItem(
-            url, kind, via, (via,), None, None, None, None, None, position, self.within
+            url, kind, via, (via,), None, None, None, None, None, position, flags
         )
         return item
 
-    def _add_place(self, item: MediaItem, via: str) -> MediaItem:
+    def _add_place(self, item: MediaItem, via: str, mark: str | None) -> MediaItem:
         if via not in item.places and len(item.places) < MAX_PLACES:
             item.places += (via,)
-        if item.flags and not self.within:
-            # Seen outside, too: what stood within `noscript` was a copy.
-            item.flags = tuple(flag for flag in item.flags if flag not in _WITHIN)
+        if item.flags:
+            if not self.within:
+                # Seen outside, too: what stood within `noscript` was a copy.
+                item.flags = tuple(flag for flag in item.flags if flag not in _WITHIN)
+            if mark is None:
+                item.flags = tuple(flag for flag in item.flags if flag not in _MARKS)
+            elif mark != "weak":
+                item.flags = tuple(mark if flag == "weak" else flag for flag in item.flags)
         return item
 
-    def add_media(self, ref: str, default: Kind | None, via: str) -> MediaItem | None:
+    def add_media(
+        self, ref: str, default: Kind | None, via: str, mark: str | None = None
+    ) -> MediaItem | None:
         """Like `add`, the kind being what the URL's extension tells, else `default` (None: not media)."""
         url = self.resolve(ref)
         if url is None:
             return None
         kind = kind_of_url(url) or default
-        return None if kind is None else self.add(ref, kind, via)
+        return None if kind is None else self.add(ref, kind, via, mark)
 
     def add_srcset(self, text: str, kind: Kind, via: str) -> list[MediaItem]:
         """Note all candidates of a srcset; the largest is flagged `best`."""
@@ -130,6 +141,7 @@ class Page:
 
 
 _WITHIN: Final = frozenset({"in_noscript", "in_template"})
+_MARKS: Final = frozenset({"icon", "decoration", "weak"})
 
 
 def flag(item: MediaItem | None, name: str) -> None:

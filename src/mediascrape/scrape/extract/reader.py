@@ -19,7 +19,7 @@ from mediascrape.scrape.extract.jsonld import find_jsonld
 from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
 from mediascrape.scrape.extract.landmarks import WINDOW, TagNames, find_hints, window
 from mediascrape.scrape.extract.metadata import find_link, find_meta
-from mediascrape.scrape.extract.page import Page, flag
+from mediascrape.scrape.extract.page import Page
 from mediascrape.scrape.extract.state import find_in_script
 from mediascrape.scrape.extract.style_sheet import style_sheet_urls
 from mediascrape.scrape.extract.text import decoded, label, plain, unescaped
@@ -259,7 +259,7 @@ def _script(page: Page, attrs: Attributes, data: str, start: int, end: int) -> N
 def _style(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
     if data.find("(", start, end) >= 0 and attrs.get("type", "").strip().lower() in ("", "text/css"):
         for url in style_sheet_urls(decoded(data[start:end])):
-            flag(page.add(url, "image", "style.url"), "decoration")
+            page.add(url, "image", "style.url", "decoration")
 
 
 _blanks: Final = re.compile(r"[ \t\n\f\r]+").sub

@@ -11,7 +11,7 @@ import re
 from typing import Final
 
 from mediascrape.scrape.extract.kinds import EXTENSION_PATTERN
-from mediascrape.scrape.extract.page import Page, flag
+from mediascrape.scrape.extract.page import Page
 
 #: A quoted absolute or root-relative URL with a media extension, slashes perhaps escaped as in JSON.
 _quoted_url: Final = re.compile(
@@ -28,7 +28,7 @@ def find_in_script(page: Page, text: str) -> None:
         ref = _escape.sub(_unescape, match[1]) if "\\" in match[1] else match[1]
         if "&amp;" in ref:
             ref = ref.replace("&amp;", "&")
-        flag(page.add_media(ref, None, "script.state"), "weak")
+        page.add_media(ref, None, "script.state", "weak")
 
 
 def _unescape(match: re.Match[str]) -> str:
