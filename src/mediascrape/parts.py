@@ -40,6 +40,7 @@ from mediascrape.scrape.limits import BodyLimits, Pace
 from mediascrape.scrape.options import FetchOptions
 from mediascrape.scrape.politeness import HostPolicy
 from mediascrape.scrape.robots import Robots
+from mediascrape.scrape.turns import Guests
 from mediascrape.settings import Settings
 from mediascrape.store import Store, StoreOptions
 from mediascrape.upkeep import Upkeep
@@ -88,9 +89,10 @@ def job_defaults(settings: Settings) -> JobOptions:
 
 
 async def open_worker(
-    settings: Settings, url: str, store: Store, observer: Observer, stack: AsyncExitStack
+    settings: Settings, url: str, store: Store, observer: Observer, guests: Guests, stack: AsyncExitStack
 ) -> Worker:
-    """A worker that has begun; when `stack` ends it finishes or hands back what it runs."""
+    """A worker that has begun; when `stack` ends it finishes or hands back what it runs. It takes shorter
+    turns at the loop while any of `guests` waits."""
     raise_file_limit(files_wanted(settings))
     client = connect(url)
     stack.push_async_callback(client.aclose)
@@ -108,7 +110,7 @@ async def open_worker(
         settings.host_delay_ms / 1000,
         give_up_after_rests=settings.host_give_up_after_rests,
     )
-    extractor = Extractor(ExtractOptions(deep=settings.deep), item_filter(settings))
+    extractor = Extractor(ExtractOptions(deep=settings.deep), item_filter(settings), guests)
     stack.callback(extractor.close)
     # The governor lets more jobs in as soon as a slow host holds those there are.
     floor = GovernorOptions().few if settings.concurrency == "auto" else 1

@@ -32,6 +32,7 @@ from mediascrape.queue.job import JobOptions, NewJob
 from mediascrape.queue.queue import Queue
 from mediascrape.queue.worker import Worker
 from mediascrape.scheduling import PageSchedules
+from mediascrape.scrape.turns import Guests
 from mediascrape.scrape.urls import normalize_url
 from mediascrape.settings import Settings
 from mediascrape.store import OK, MediaQuery, Store, StoredMedia, StoredScrape, open_store
@@ -63,6 +64,8 @@ class Mediascrape:
     worker: Worker | None
     #: Present where a worker's concurrency is `auto`.
     governor: Governor | None
+    #: Whoever waits for an answer of this process, while pages are parsed in its loop.
+    guests: Guests
     #: Where the queue's server is, the embedded one's socket included.
     queue_url: str
 
@@ -71,6 +74,7 @@ class Mediascrape:
         self.worker = None
         self.governor = None
         self.observer = Observer()
+        self.guests = Guests()
         self._with_worker = worker
         self._exits = AsyncExitStack()
 
@@ -85,7 +89,9 @@ class Mediascrape:
             if self.settings.otel:
                 self.observer.tracer = open_tracer(stack)
             if self._with_worker:
-                self.worker = await open_worker(self.settings, url, self.store, self.observer, stack)
+                self.worker = await open_worker(
+                    self.settings, url, self.store, self.observer, self.guests, stack
+                )
                 self.governor = await open_governor(self.settings, self.worker, stack)
                 open_presence(url, self.worker, self.governor, stack)
             self._exits = stack.pop_all()

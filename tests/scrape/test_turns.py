@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from mediascrape.scrape.turns import LoopTurns
+from mediascrape.scrape.turns import Guests, LoopTurns
 
 
 async def test_one_goes_on_per_iteration_of_the_loop_in_order() -> None:
@@ -26,6 +26,28 @@ async def test_one_goes_on_per_iteration_of_the_loop_in_order() -> None:
     await asyncio.gather(*map(caller, range(10)))
     assert [number for number, _ in went] == list(range(10))
     assert len({at for _, at in went}) == 10
+
+
+async def test_while_a_guest_waits_one_goes_on_per_iteration() -> None:
+    guests = Guests()
+    turns = LoopTurns(100, guests)
+    tasks: list[asyncio.Task[None]] = []
+
+    async def went_in(iterations: int) -> int:
+        before = sum(task.done() for task in tasks)
+        for _ in range(iterations):
+            await asyncio.sleep(0)
+        return sum(task.done() for task in tasks) - before
+
+    tasks += [asyncio.create_task(turns.wait()) for _ in range(100)]
+    assert await went_in(3) == 100
+    with guests:
+        tasks += [asyncio.create_task(turns.wait()) for _ in range(100)]
+        assert 1 <= await went_in(6) <= 6
+        with guests:
+            pass
+        assert await went_in(6) <= 6
+    assert await went_in(3) > 50
 
 
 async def test_a_turn_is_free_again_when_nobody_waits() -> None:

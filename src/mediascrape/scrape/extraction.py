@@ -13,7 +13,7 @@ from typing import Final
 
 from mediascrape.scrape.extract import Document, ExtractOptions, ItemFilter, MediaItem, extract
 from mediascrape.scrape.response import Response
-from mediascrape.scrape.turns import Clock, LoopTurns
+from mediascrape.scrape.turns import Clock, Guests, LoopTurns
 
 #: Decoded bytes from which a document is parsed in a thread: about ten milliseconds of work.
 LARGE_BYTES: Final = 512 * 1024
@@ -25,12 +25,15 @@ _USUAL_RATIO: Final = 5
 
 
 class Extractor:
-    """Decodes, parses and filters. `close` must be called at the end."""
+    """Decodes, parses and filters. `close` must be called at the end. While any of `guests` waits, pages
+    are parsed one per iteration of the loop."""
 
-    def __init__(self, options: ExtractOptions, item_filter: ItemFilter) -> None:
+    def __init__(
+        self, options: ExtractOptions, item_filter: ItemFilter, guests: Guests | None = None
+    ) -> None:
         self._options = options
         self._filter = item_filter
-        self._turns = LoopTurns(_BYTES_AT_ONCE)
+        self._turns = LoopTurns(_BYTES_AT_ONCE, guests)
         self._thread = ThreadPoolExecutor(1, "extract")
         self._large = asyncio.Semaphore(1)
 

@@ -18,16 +18,33 @@ class Clock(Protocol):
     def resume(self) -> None: ...
 
 
+class Guests:
+    """Counts those who wait for an answer from the same loop; each is in it as a context."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self) -> None:
+        self.waiting = 0
+
+    def __enter__(self) -> None:
+        self.waiting += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.waiting -= 1
+
+
 class LoopTurns:
     """Lets callers go on in the order in which they came, per iteration of the event loop until the weights
     of those that went reach `each`.
 
     Many jobs may begin, or get their last byte, in one iteration; did all of them go on in it, nothing else
-    would run for as long as that takes. In between, the loop serves sockets and timers.
+    would run for as long as that takes. In between, the loop serves sockets and timers. While any of
+    `guests` waits, only one goes on per iteration.
     """
 
-    def __init__(self, each: int = 1) -> None:
+    def __init__(self, each: int = 1, guests: Guests | None = None) -> None:
         self._each = self._left = each
+        self._guests = guests or Guests()
         self._waiting: deque[tuple[asyncio.Future[None], int]] = deque()
         self._renewing = False
 
@@ -36,7 +53,7 @@ class LoopTurns:
         if self._left <= 0:
             await self._in_line(clock, weight)
         else:
-            self._left -= weight
+            self._take(weight)
             if not self._renewing:
                 self._renewing = True
                 asyncio.get_running_loop().call_soon(self._renew)
@@ -53,13 +70,16 @@ class LoopTurns:
         finally:
             clock.resume()
 
+    def _take(self, weight: int) -> None:
+        self._left = 0 if self._guests.waiting else self._left - weight
+
     def _renew(self) -> None:
         self._left = self._each
         while self._waiting and self._left > 0:
             turn, weight = self._waiting.popleft()
             if not turn.done():  # else its caller was cancelled
                 turn.set_result(None)
-                self._left -= weight
+                self._take(weight)
         self._renewing = self._left < self._each
         if self._renewing:
             asyncio.get_running_loop().call_soon(self._renew)

@@ -79,6 +79,7 @@ class WebApp:
         )
         batches = Batches(redis, service.queue, service.store, service.count_missing, service.queue_url)
         self._live = live
+        self._guests = service.guests
         self._lean = ingest.Ingest(
             service.submit,
             batches,
@@ -94,7 +95,7 @@ class WebApp:
         gate = Gate(self._routed, settings, sessions)
         self._app = RequestIds(gate)
         #: For the server: see LeanProtocol.
-        self.lean = Lean(gate, service.submit_one, service.queue.new_id)
+        self.lean = Lean(gate, service.submit_one, service.queue.new_id, service.guests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
@@ -113,7 +114,11 @@ class WebApp:
                 await _only("GET")(scope, receive, send)
                 return
             scope = {**scope, "method": "GET"}  # the server sends no body, for it knows what was asked
-        await self._comfortable(scope, receive, send)
+        if path == events.PATH:  # it stays
+            await self._comfortable(scope, receive, send)
+            return
+        with self._guests:
+            await self._comfortable(scope, receive, send)
 
 
 def _only(method: str) -> Response:

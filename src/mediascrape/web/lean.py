@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 
 from mediascrape.errors import InvalidURLError, MediascrapeError
 from mediascrape.queue.adding import Added
+from mediascrape.scrape.turns import Guests
 from mediascrape.web import ingest
 from mediascrape.web.access import CLOSED_HEADERS, Gate
 from mediascrape.web.batches import duplicate_batch_id, single_batch_id
@@ -51,10 +52,11 @@ class SubmitOne(Protocol):
 class Lean:
     """What every connection shares. `new_id` is `Queue.new_id`."""
 
-    def __init__(self, gate: Gate, submit_one: SubmitOne, new_id: Callable[[], str]) -> None:
+    def __init__(self, gate: Gate, submit_one: SubmitOne, new_id: Callable[[], str], guests: Guests) -> None:
         self.gate = gate
         self.submit_one = submit_one
         self.new_id = new_id
+        self.guests = guests
 
 
 class _NoEvent:
@@ -156,6 +158,7 @@ class LeanProtocol(HttpToolsProtocol):
             request.url, future = lean.submit_one(urls[0], request.batch_id, job_id, force=force)
         except InvalidURLError:
             return False
+        lean.guests.waiting += 1
         future.add_done_callback(lambda added: self._end(request, added))
         return True
 
@@ -167,6 +170,7 @@ class LeanProtocol(HttpToolsProtocol):
         super().on_message_complete()
 
     def _end(self, request: _Request, future: asyncio.Future[Added]) -> None:
+        self._lean.guests.waiting -= 1
         try:
             added = future.result()
         except MediascrapeError as error:
