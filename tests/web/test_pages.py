@@ -57,6 +57,21 @@ async def test_a_thumbnail_is_of_an_item_and_never_of_a_url(mediascrape: Command
             assert (status, headers["content-type"]) == (expected, "application/problem+json"), path
 
 
+async def test_the_example_can_be_run_as_it_stands(mediascrape: CommandLine) -> None:
+    environment = {"MEDIASCRAPE_TOKEN": TOKEN, "MEDIASCRAPE_READ_TOKEN": READ_TOKEN}
+    async with serving(mediascrape, "--no-worker", **environment) as base:
+        for path in ("/", "/submit", "/docs"):
+            _, _, body = await call(base + path, authorization=f"Bearer {TOKEN}")
+            assert b'-H "Authorization: Bearer $MEDIASCRAPE_TOKEN"' in body, path
+        _, _, body = await call(base, authorization=f"Bearer {READ_TOKEN}")
+        assert b"curl" not in body  # who may only look cannot submit
+    async with serving(mediascrape, "--no-worker") as base:
+        for path in ("/", "/submit", "/docs"):
+            _, _, body = await call(base + path)
+            assert b"curl" in body, path
+            assert b"Authorization: Bearer $" not in body, path
+
+
 async def test_thumbnails_need_a_token_where_one_is_set_and_space_to_be_made(
     mediascrape: CommandLine,
 ) -> None:
