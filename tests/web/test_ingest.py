@@ -204,6 +204,28 @@ async def test_a_stop_waits_for_the_answer(service: Mediascrape) -> None:
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"GET /api/media?q=" + b"x" * 65_530 + b" HTTP/1.1\r\nhost: localhost\r\n\r\n", 414, "uri_too_long"),
+        (b"good morning\r\n\r\n", 400, "bad_request"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, "bad_request"),  # TLS
+    ],
+)
+async def test_what_the_parser_refuses_is_told_in_a_problem_document(
+    url: str, sent: bytes, status: int, code: str
+) -> None:
+    connection = await Connection.open(url)
+    connection.send_raw(sent)
+    async with asyncio.timeout(10):
+        answer = await connection.receive()
+        assert await connection.ended()
+    connection.close()
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["code"] == code
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
 async def test_a_stop_waits_for_a_long_request_and_lets_streams_end(service: Mediascrape) -> None:
     pages = [f"https://example.org/{number}" for number in range(5000)]
     async with served(service) as url:

@@ -36,9 +36,20 @@ _NOT_PLAIN = frozenset({
 })  # fmt: skip
 #: Longest body taken here; the longest URL that is allowed by default is half as long.
 _MAX_BODY = 16 * 1024
+#: What httptools can tell the parts of.
+_LONGEST_TARGET = 65_535
 _SECURITY = b"".join(b"%b: %b\r\n" % pair for pair in CLOSED_HEADERS)
 _ACCEPTED = STATUS_LINE[202] + b"content-type: application/json\r\n" + _SECURITY + b"content-length: "
 _END = (b"\r\nconnection: close\r\n\r\n", b"\r\n\r\n")
+
+
+def _head(problem: Problem) -> bytes:
+    """All but the length and the end."""
+    head = [STATUS_LINE[problem.status], b"content-type: ", MEDIA_TYPE.encode(), b"\r\n", _SECURITY]
+    head += [
+        f"{name.lower()}: {value}\r\n".encode("latin-1") for name, value in (problem.headers or {}).items()
+    ]
+    return b"".join([*head, b"content-length: "])
 
 
 class SubmitOne(Protocol):
@@ -189,10 +200,16 @@ class LeanProtocol(HttpToolsProtocol):
         self._write(request, _ACCEPTED, body)
 
     def _refuse(self, request: _Request, problem: Problem) -> None:
-        head = [STATUS_LINE[problem.status], b"content-type: ", MEDIA_TYPE.encode(), b"\r\n", _SECURITY]
-        for name, value in (problem.headers or {}).items():
-            head.append(f"{name.lower()}: {value}\r\n".encode("latin-1"))
-        self._write(request, b"".join([*head, b"content-length: "]), problem.body())
+        self._write(request, _head(problem), problem.body())
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's answer to what its parser refuses, as a problem document."""
+        problem = Problem(400, "bad_request", msg)
+        if len(self.url) > _LONGEST_TARGET:
+            problem = Problem(414, "uri_too_long", f"A URL may have {_LONGEST_TARGET} bytes.")
+        body = problem.body()
+        self.transport.write(b"%b%d%b%b" % (_head(problem), len(body), _END[False], body))
+        self.transport.close()
 
     def _write(self, request: _Request, head: bytes, body: bytes) -> None:
         request.response_complete = True

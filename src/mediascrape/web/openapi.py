@@ -126,6 +126,7 @@ _MEANINGS = {
     "404": "There is none.",
     "409": "Not possible in its present state.",
     "413": "Too long, or too many URLs.",
+    "414": "The URL is too long.",
     "415": "Not JSON.",
     "421": "Not a host of this service.",
     "422": "The request is not valid.",
@@ -141,6 +142,8 @@ def _describe_problems(operation: dict[str, Any]) -> None:
         responses.setdefault("404", {})
     if operation.get("requestBody") or operation.get("parameters"):
         responses.setdefault("422", {})
+    if operation.get("parameters"):
+        responses.setdefault("414", {})
     if operation.get("requestBody"):
         responses.setdefault("413", {})
         if operation["operationId"] != "ingest":
