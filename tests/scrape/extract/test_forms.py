@@ -178,6 +178,7 @@ def test_a_proxied_reference_is_relative_to_the_proxy() -> None:
         "https://ads.example/RealMedia/ads/adstream_sx.ads/x",
         "https://stats.example/piwik/matomo.php?idsite=1",
         "https://tpc.googlesyndication.com/simgad/1",
+        "https://t.co/i/adsct?p_id=Twitter",
     ],
 )
 def test_advertising_and_buttons_are_trackers(url: str) -> None:

@@ -42,7 +42,9 @@ _TRACKERS: Final = frozenset({
     "adition.com", "adscale.de", "adsrvr.org", "adtech.de", "adtechus.com", "atwola.com", "awin1.com", "cnzz.com",
     "crwdcntrl.net", "hm.baidu.com", "mediaplex.com", "pos.baidu.com", "rfihub.com", "serving-sys.com", "tanx.com",
     "teads.tv", "tradedoubler.com", "turn.com", "weborama.fr", "widgets.outbrain.com", "yieldmanager.com",
-    "zanox-affiliate.de", "zedo.com",
+    "zanox-affiliate.de", "zedo.com", "51.la", "advertising.com", "adverticum.net", "atdmt.com",
+    "counter.rambler.ru", "effectivemeasure.net", "estat.com", "getclicky.com", "hotlog.ru", "marinsm.com", "nexac.com",
+    "spring-tns.net", "stats.wordpress.com", "t.co", "tns-counter.ru", "top.mail.ru",
     "addthis.com", "sharethis.com", "staticxx.facebook.com", "recaptcha.net",
 })  # fmt: skip
 #: The same by URL, in lower case: Facebook's pixel and buttons, X's, Google's captcha, Matomo, Adobe, Revive, Xaxis.
