@@ -128,8 +128,8 @@ async def test_the_master_is_killed_and_its_replica_takes_over(watched: Watched)
 
 @pytest.mark.slow
 async def test_the_master_is_asked_to_step_down(watched: Watched) -> None:
-    """Sentinel promotes first and demotes later. What the old master takes in between is gone, unless it
-    takes nothing without a replica."""
+    """Sentinel promotes first and demotes seconds later. What the old master takes in between is gone, unless
+    it takes nothing without a replica, and nothing either until it sees that it has lost it."""
     master, replica = watched.servers
     for server in watched.servers:
         await server.ask("CONFIG", "SET", "min-replicas-to-write", 1)
@@ -137,6 +137,7 @@ async def test_the_master_is_asked_to_step_down(watched: Watched) -> None:
     async with load.working():
         while len(load.added) < JOBS // 3:
             await asyncio.sleep(0.01)
+        await master.ask("CLIENT", "PAUSE", 3000, "WRITE")
         await watched.sentinels[0].ask("SENTINEL", "FAILOVER", "media")
         await until_asked(replica, "master", "ROLE")
         await until_asked(master, "slave", "ROLE")
