@@ -104,7 +104,12 @@ async def test_listings_use_indexes_and_do_not_sort(path: Path, record: Make) ->
         queries.sums("a", "b"),
     ]
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    in_order = {"SCAN media", "SCAN scrapes", "SCAN media_search"}
+    in_order = {
+        "SCAN media",
+        "SCAN scrapes",
+        "SCAN scrapes USING INDEX ix_scrapes_failed",
+        "SCAN media_search",
+    }
     for statement in statements:
         text, values = sqlite_text(statement)
         for _, _, _, step in db.execute(f"EXPLAIN QUERY PLAN {text}", values):
@@ -168,6 +173,17 @@ async def test_many_processes_may_create_it_at_once(path: Path) -> None:
     ]
     outputs = await asyncio.gather(*(process.communicate() for process in processes))
     assert outputs == [(b"0\n", b"")] * 6
+
+
+async def test_failures_are_found_without_a_look_at_what_went_well(path: Path) -> None:
+    """It was a scan of all scrapes where none had failed: 60 ms for a million."""
+    async with open_store(path):
+        pass
+    text, values = sqlite_text(queries.newest_scrapes(ScrapeQuery(failed=True)))
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    steps = [step for _, _, _, step in db.execute(f"EXPLAIN QUERY PLAN {text}", values)]
+    db.close()
+    assert steps == ["SCAN scrapes USING INDEX ix_scrapes_failed"]
 
 
 async def test_the_queries_know_every_index(path: Path) -> None:

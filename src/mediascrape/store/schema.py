@@ -110,6 +110,7 @@ scrapes = sa.Table(
 FAILED = scrapes.c.outcome != sa.literal_column("'ok'")
 _listing_index("ix_scrapes_batch_id", scrapes.c.batch_id, scrapes.c.id, where=scrapes.c.batch_id.is_not(None))
 _listing_index("ix_scrapes_outcome", scrapes.c.outcome, scrapes.c.id, where=FAILED)
+sa.Index("ix_scrapes_failed", scrapes.c.id, sqlite_where=FAILED, postgresql_where=FAILED)
 
 tallies = sa.Table(
     "tallies",
