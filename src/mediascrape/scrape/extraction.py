@@ -17,9 +17,11 @@ from mediascrape.scrape.turns import Clock, Guests, LoopTurns
 
 #: Decoded bytes from which a document is parsed in a thread: about ten milliseconds of work.
 LARGE_BYTES: Final = 512 * 1024
-#: Decoded bytes of the pages that are parsed in one iteration of the loop: two or three of usual size. One a
-#: turn cost three hundredths of a page more, all of it the loop's.
+#: Decoded bytes of the pages that are parsed in one iteration of the loop: two of usual size. One a turn cost
+#: three hundredths of a page more, all of it the loop's.
 _BYTES_AT_ONCE: Final = 384 * 1024
+#: What a page costs however short it is, in bytes of a longer one.
+_BYTES_OF_ANY_PAGE: Final = 96 * 1024
 #: Decoded bytes that one byte of a compressed page usually stands for.
 _USUAL_RATIO: Final = 5
 
@@ -44,7 +46,7 @@ class Extractor:
         size = _likely_size(response)
         if size > LARGE_BYTES:
             return await self._in_thread(response, clock)
-        await self._turns.wait(clock, size)
+        await self._turns.wait(clock, _BYTES_OF_ANY_PAGE + size)
         return self._read(response)
 
     def close(self) -> None:
