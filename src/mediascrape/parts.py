@@ -110,7 +110,8 @@ async def open_worker(
         settings.host_delay_ms / 1000,
         give_up_after_rests=settings.host_give_up_after_rests,
     )
-    extractor = Extractor(ExtractOptions(deep=settings.deep), item_filter(settings), guests)
+    options = ExtractOptions(deep=settings.deep, decoration=settings.keep_decoration)
+    extractor = Extractor(options, item_filter(settings), guests)
     stack.callback(extractor.close)
     # The governor lets more jobs in as soon as a slow host holds those there are.
     floor = GovernorOptions().few if settings.concurrency == "auto" else 1

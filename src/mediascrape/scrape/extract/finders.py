@@ -73,7 +73,7 @@ def find(page: Page, element: str, attrs: Attributes) -> None:
         special(page, element, attrs)
     else:
         find_by_table(page, element, attrs)
-    style = attrs.get("style")
+    style = attrs.get("style") if page.decoration else None
     if style and "(" in style:
         for url in declaration_urls(plain(style)):
             page.add(url, "image", "style.url", "decoration")

@@ -64,19 +64,18 @@ class TagNames:
 
 
 _extensions: Final = automaton([f".{extension}".encode() for extension in KIND_BY_EXTENSION])
-_words: Final = automaton(
-    [
-        b"itemscope",
-        b"url(",
-        b"image-set(",
-        b"itemprop",
-        *(b"background" + bytes([end]) for end in b"= \t\n\f\r"),
-    ]
-)
+_MICRODATA: Final = [b"itemscope", b"itemprop"]
+_DECORATION: Final = [b"url(", b"image-set(", *(b"background" + bytes([end]) for end in b"= \t\n\f\r")]
+_microdata: Final = automaton(_MICRODATA)
+_microdata_and_decoration: Final = automaton([*_MICRODATA, *_DECORATION])
 
 
-def find_hints(text: bytes) -> list[int]:
-    """Positions, in order, at which a tag may stand whose values name media, whatever its name is."""
+def find_hints(text: bytes, *, decoration: bool) -> list[int]:
+    """Positions, in order, at which a tag may stand whose values name media, whatever its name is.
+
+    decoration: backgrounds and what styles name count, too.
+    """
     hints = [start for _, start, end in _extensions(text) if start < WINDOW and text[end] in _AFTER_EXTENSION]
-    others = [start for _, start, _ in _words(text) if start < WINDOW]
+    words = _microdata_and_decoration if decoration else _microdata
+    others = [start for _, start, _ in words(text) if start < WINDOW]
     return sorted(hints + others) if others else hints

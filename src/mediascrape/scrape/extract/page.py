@@ -31,12 +31,13 @@ class Page:
     """
 
     __slots__ = (
-        "base_fixed", "codec", "deep", "document", "framed", "items", "metas", "parent", "resolved", "scopes", "svg",
-        "templates", "within",
+        "base_fixed", "codec", "decoration", "deep", "document", "framed", "items", "metas", "parent", "resolved",
+        "scopes", "svg", "templates", "within",
     )  # fmt: skip
 
-    def __init__(self, document: Document, *, deep: bool = False) -> None:
+    def __init__(self, document: Document, *, deep: bool = False, decoration: bool = True) -> None:
         self.document = document
+        self.decoration = decoration
         self.deep = deep
         self.items: dict[str, MediaItem] = {}
         self.resolved: dict[str, str | None] = {}

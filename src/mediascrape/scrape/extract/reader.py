@@ -78,7 +78,7 @@ class _Reader:
         """Read what begins within the window at `base`; the position reached, which lies outside any tag."""
         data = self.data
         text = window(data, base)
-        hints = find_hints(text)
+        hints = find_hints(text, decoration=self.page.decoration)
         hints.append(WINDOW)
         number = 0
         for name, start, name_end in _tag_names.find(text):
@@ -257,6 +257,8 @@ def _script(page: Page, attrs: Attributes, data: str, start: int, end: int) -> N
 
 
 def _style(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
+    if not page.decoration:
+        return
     if data.find("(", start, end) >= 0 and attrs.get("type", "").strip().lower() in ("", "text/css"):
         for url in style_sheet_urls(decoded(data[start:end])):
             page.add(url, "image", "style.url", "decoration")
