@@ -24,6 +24,7 @@ from typing import Any
 import matplotlib as mpl
 import uvloop
 
+from mediascrape.allocator import keep_freed_memory, settle_garbage_collector
 from mediascrape.governor import Governor, MemoryGauge, Sample, govern
 from mediascrape.loadtest.options import OriginOptions
 from mediascrape.loadtest.process import running_origin
@@ -82,6 +83,7 @@ async def run(scenario: Scenario, seconds: float) -> tuple[Course, int]:
         service = await stack.enter_async_context(Mediascrape(settings))
         await service.queue.pause()
         await service.submit(origin.urls(int(scenario.rate * seconds)))
+        settle_garbage_collector()  # as the commands do
         await service.queue.resume()
         worker = service.worker
         assert worker is not None
@@ -136,6 +138,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--output", type=Path, default=Path("docs/img/governor.png"))
     arguments: Any = parser.parse_args()
+    keep_freed_memory()
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {0})
     courses = [(scenario, uvloop.run(run(scenario, arguments.seconds))[0]) for scenario in SCENARIOS]
