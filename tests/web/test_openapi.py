@@ -61,6 +61,14 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def test_every_operation_keeps_its_promise(base: str, mode: GenerationMode) -> None:
     """Right requests are served, wrong ones refused, and each answer is one the document tells of."""
     schema: Any = schemathesis.openapi.from_url(f"{base}/openapi.json")
+    for check in (
+        schema.config.checks.negative_data_rejection,
+        schema.config.checks.positive_data_acceptance,
+    ):
+        check.expected_statuses = [
+            *check.expected_statuses,
+            "414",
+        ]  # letters may be escaped to twelve bytes each
     broken: dict[str, str] = {}
     for result in schema.exclude(path="/api/events").get_all_operations():  # its answer never ends
         operation = result.ok()
