@@ -66,8 +66,8 @@ class TagNames:
 _extensions: Final = automaton([f".{extension}".encode() for extension in KIND_BY_EXTENSION])
 _MICRODATA: Final = [b"itemscope", b"itemprop"]
 _DECORATION: Final = [b"url(", b"image-set(", *(b"background" + bytes([end]) for end in b"= \t\n\f\r")]
-_microdata: Final = automaton(_MICRODATA)
-_microdata_and_decoration: Final = automaton([*_MICRODATA, *_DECORATION])
+#: One for both: words that all begin with one common letter would be looked for at each of these.
+_words: Final = automaton([*_MICRODATA, *_DECORATION])
 
 
 def find_hints(text: bytes, *, decoration: bool) -> list[int]:
@@ -76,6 +76,6 @@ def find_hints(text: bytes, *, decoration: bool) -> list[int]:
     decoration: backgrounds and what styles name count, too.
     """
     hints = [start for _, start, end in _extensions(text) if start < WINDOW and text[end] in _AFTER_EXTENSION]
-    words = _microdata_and_decoration if decoration else _microdata
-    others = [start for _, start, _ in words(text) if start < WINDOW]
+    last = len(_MICRODATA) + len(_DECORATION) if decoration else len(_MICRODATA)
+    others = [start for number, start, _ in _words(text) if start < WINDOW and number < last]
     return sorted(hints + others) if others else hints
