@@ -64,7 +64,10 @@ def generated(first: int, count: int) -> Rows:
 
 
 async def next_page(store: Store) -> int:
-    """The first number that is free, 0 in an empty database. What measurements saved took numbers, too."""
+    """The first number that is free, 0 in an empty database.
+
+    What measurements saved took numbers, too: one a page, and no more for media than a generated page takes.
+    """
     scrapes = await store._backend.count("scrapes")
     return scrapes + 1 if scrapes else 0
 
@@ -99,8 +102,8 @@ def servers_cpu() -> float:
 
 
 async def saves(store: Store, first: int) -> None:
-    for name, start in (("new page of 60 items", first), ("the same page again", first)):
-        records = pages(start, SAVED, ITEMS)
+    for name, start in ((f"new page of {OWN} items", first), ("the same page again", first)):
+        records = pages(start, SAVED, OWN)
         cpu, server, wall = time.process_time(), servers_cpu(), time.perf_counter()
         for at in range(0, len(records), 50):
             await asyncio.gather(*(store.save(record) for record in records[at : at + 50]))
