@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +21,8 @@ from mediascrape.store import (
     Validators,
     open_store,
 )
+from mediascrape.store.items import ItemRows, Rows
+from mediascrape.store.tallies import Tallies
 
 Make = Callable[..., Any]
 
@@ -43,6 +46,19 @@ async def test_found_and_new(store: Store, record: Make) -> None:
     assert await store.save(record("1", "a", "b")) == Saved(found=2, new=2)
     assert await store.save(record("2", "b", "c")) == Saved(found=2, new=1)
     assert await store.save(record("3")) == Saved(found=0, new=0)
+
+
+async def test_a_commit_leaves_nothing_to_the_garbage_collector(store: Store, record: Make) -> None:
+    """A commit's rows are megabytes in few objects, so the collector would come by only after many of them."""
+    await store.save(record("1", "a"))
+    gc.collect()
+    gc.disable()
+    try:
+        await store.save(record("2", "a", "b"))
+        left = [type(o).__name__ for o in gc.get_objects() if type(o) in (ItemRows, Rows, Tallies)]
+    finally:
+        gc.enable()
+    assert left == []
 
 
 async def test_the_same_job_twice_leaves_the_same_rows(store: Store, record: Make) -> None:

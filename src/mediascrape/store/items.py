@@ -9,9 +9,9 @@ will be on more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress, repeat
-from typing import Any
+from typing import Any, Protocol
 
 from .bounded import Bounded
 from .prepare import Columns, Prepared, millis, more_places, select, sizes, texts, words
@@ -69,22 +69,28 @@ class Rows:
             column.extend(values)
 
 
+class Ids(Protocol):
+    """Where a commit's ids come from. It must not refer to the rows: in a circle, each commit's rows, some
+    megabytes, would stay until the garbage collector comes by."""
+
+    def take_media(self, amount: int) -> Sequence[int]:
+        """So many unused ids."""
+        ...
+
+    def of_hosts(self, urls: Sequence[str]) -> Sequence[int]:
+        """The ids of the hosts of URLs."""
+        ...
+
+
 class ItemRows:
     """Gathers the items of a commit's changed pages.
 
-    `take_ids` gives so many unused ids for media, `host_ids` the ids of the hosts of URLs. `new`: per page
-    id, how many of its items no page had shown before.
+    `new`: per page id, how many of its items no page had shown before.
     """
 
-    def __init__(
-        self,
-        known: Known,
-        take_ids: Callable[[int], Sequence[int]],
-        host_ids: Callable[[Sequence[str]], Sequence[int]],
-    ) -> None:
+    def __init__(self, known: Known, ids: Ids) -> None:
         self._known = known
-        self._take_ids = take_ids
-        self._host_ids = host_ids
+        self._source = ids
         self._ids: dict[str, int] = {}
         self._shared: dict[str, int] = {}
         self._kinds: Counter[str] = Counter()
@@ -130,12 +136,12 @@ class ItemRows:
 
     def _add_media(self, page_id: int, items: Columns, seen: int) -> Sequence[int]:
         amount = self.new[page_id] = len(items.url)
-        ids = self._take_ids(amount)
+        ids = self._source.take_media(amount)
         self._ids.update(zip(items.url, ids, strict=True))
         self._kinds.update(items.kind)
         self.media.extend(
             ids,
-            self._host_ids(items.url),
+            self._source.of_hosts(items.url),
             repeat(page_id, amount),
             repeat(seen, amount),
             items.kind,

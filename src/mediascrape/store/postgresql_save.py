@@ -118,11 +118,9 @@ class GroupCommit:
 
     def __init__(self, connection: Connection, known: Known, shard: int) -> None:
         self._db = connection
-        self._known = known
         self._shard = shard
-        self._hosts: dict[str, int] = {}
-        self._media_ids: list[int] = []
-        self._items = ItemRows(known, self._take_media_ids, self._host_ids)
+        self._ids = _Ids(connection, known)
+        self._items = ItemRows(known, self._ids)
         self._tallies = Tallies()
 
     async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
@@ -151,7 +149,7 @@ class GroupCommit:
     def learn(self) -> None:
         """Remember ids; to be called once the transaction is committed."""
         self._items.learn()
-        self._known.hosts.update(self._hosts)
+        self._ids.learn()
 
     async def _lock_pages(self, wanted: dict[str, Prepared]) -> tuple[dict[str, PageState], dict[str, int]]:
         """The pages that are stored, and the ids of rows made for those that were not."""
@@ -172,9 +170,7 @@ class GroupCommit:
         if plan.had_items:  # most of what the pages show will be there again
             items.load(map(tuple, await self._db.fetch(_SELECT_SHOWN, plan.had_items)))
         unknown = {url for prepared in plan.changed.values() for url in items.unknown(prepared)}
-        await self._load_hosts(set(hosts_of(unknown)))
-        if unknown:
-            self._media_ids = await self._db.fetchval(_TAKE_MEDIA_IDS, len(unknown))
+        await self._ids.load(unknown)
         for page_id, prepared in plan.changed.items():
             items.add(page_id, prepared)
         if len(items.media):
@@ -190,25 +186,8 @@ class GroupCommit:
 
     async def _resolve(self, inserted: Collection[int]) -> None:
         existing = self._items.existing(inserted)
-        rows = await self._db.fetch(_SELECT_MEDIA, self._host_ids(existing), existing)
+        rows = await self._db.fetch(_SELECT_MEDIA, self._ids.of_hosts(existing), existing)
         self._items.resolve(dict(rows))
-
-    def _take_media_ids(self, amount: int) -> list[int]:
-        taken, self._media_ids = self._media_ids[:amount], self._media_ids[amount:]
-        return taken
-
-    def _host_ids(self, urls: Iterable[str]) -> list[int]:
-        return [self._hosts[name] for name in hosts_of(urls)]
-
-    async def _load_hosts(self, names: set[str]) -> None:
-        known = {name: self._known.hosts.get(name) for name in names}
-        self._hosts = {name: host_id for name, host_id in known.items() if host_id is not None}
-        for statement in (None, _INSERT_HOSTS):
-            missing = sorted(names - self._hosts.keys())
-            if missing and statement is not None:
-                await self._db.execute(statement, missing)
-            if missing:
-                self._hosts.update(await self._db.fetch(_SELECT_HOSTS, missing))
 
     async def _run(self, statement: str, rows: Collection[Sequence[Any]]) -> list[Any]:
         """Run a statement that takes one array per column; nothing for no rows."""
@@ -216,6 +195,42 @@ class GroupCommit:
             return []
         result: list[Any] = await self._db.fetch(statement, *zip(*rows, strict=True))
         return result
+
+
+class _Ids:
+    """Ids for new media and those of hosts; `load` fetches them before they are asked for."""
+
+    def __init__(self, connection: Connection, known: Known) -> None:
+        self._db = connection
+        self._known = known.hosts
+        self._hosts: dict[str, int] = {}
+        self._media: list[int] = []
+
+    async def load(self, urls: Collection[str]) -> None:
+        """As many ids for media as there are URLs, and those of the URLs' hosts."""
+        await self._load_hosts(set(hosts_of(urls)))
+        if urls:
+            self._media = await self._db.fetchval(_TAKE_MEDIA_IDS, len(urls))
+
+    def take_media(self, amount: int) -> list[int]:
+        taken, self._media = self._media[:amount], self._media[amount:]
+        return taken
+
+    def of_hosts(self, urls: Iterable[str]) -> list[int]:
+        return [self._hosts[name] for name in hosts_of(urls)]
+
+    def learn(self) -> None:
+        self._known.update(self._hosts)
+
+    async def _load_hosts(self, names: set[str]) -> None:
+        known = {name: self._known.get(name) for name in names}
+        self._hosts = {name: host_id for name, host_id in known.items() if host_id is not None}
+        for statement in (None, _INSERT_HOSTS):
+            missing = sorted(names - self._hosts.keys())
+            if missing and statement is not None:
+                await self._db.execute(statement, missing)
+            if missing:
+                self._hosts.update(await self._db.fetch(_SELECT_HOSTS, missing))
 
 
 async def insert_media(db: Connection, rows: Iterable[Sequence[Any]]) -> set[int]:

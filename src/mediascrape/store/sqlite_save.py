@@ -64,10 +64,8 @@ class GroupCommit:
 
     def __init__(self, connection: apsw.Connection, known: Known) -> None:
         self._db = connection
-        self._known = known
-        self._hosts: dict[str, int] = {}
-        self._first_media = self._next_media = _next_id(connection, "media")
-        self._items = ItemRows(known, self._take_media_ids, self._host_ids)
+        self._ids = _Ids(connection, known)
+        self._items = ItemRows(known, self._ids)
         self._tallies = Tallies()
 
     def write(self, batch: Sequence[Prepared]) -> list[Saved]:
@@ -91,7 +89,7 @@ class GroupCommit:
     def learn(self) -> None:
         """Remember ids; to be called once the transaction is committed."""
         self._items.learn()
-        self._known.hosts.update(self._hosts)
+        self._ids.learn()
 
     def _load_pages(self, urls: Iterable[str]) -> dict[str, PageState]:
         rows = select_in(self._db, "SELECT url, id, items_hash, items FROM pages WHERE url IN", urls)
@@ -111,25 +109,38 @@ class GroupCommit:
             self._db, "media", items.media.names, items.media.rows(), " ON CONFLICT (url) DO NOTHING"
         )
         if self._db.total_changes() - before < len(items.media):
-            rows = self._db.execute("SELECT id FROM media WHERE id >= ?", (self._first_media,))
+            rows = self._db.execute("SELECT id FROM media WHERE id >= ?", (self._ids.first_media,))
             existing = items.existing({row[0] for row in rows})
             items.resolve(dict(select_in(self._db, "SELECT url, id FROM media WHERE url IN", existing)))
         items.count(self._tallies)
         self._db.executemany("DELETE FROM page_media WHERE page_id = ?", [(id_,) for id_ in plan.had_items])
         _insert_rows(self._db, "page_media", items.page_media.names, items.page_media.rows())
 
-    def _take_media_ids(self, amount: int) -> range:
+
+class _Ids:
+    """Ids for new media and those of hosts."""
+
+    def __init__(self, connection: apsw.Connection, known: Known) -> None:
+        self._db = connection
+        self._known = known.hosts
+        self._hosts: dict[str, int] = {}
+        self.first_media = self._next_media = _next_id(connection, "media")
+
+    def take_media(self, amount: int) -> range:
         ids = range(self._next_media, self._next_media + amount)
         self._next_media = ids.stop
         return ids
 
-    def _host_ids(self, urls: Sequence[str]) -> list[int]:
+    def of_hosts(self, urls: Sequence[str]) -> list[int]:
         names = hosts_of(urls)
         for name in set(names).difference(self._hosts):
-            self._hosts[name] = self._known.hosts.get(name) or self._host_id(name)
+            self._hosts[name] = self._known.get(name) or self._of_host(name)
         return [self._hosts[name] for name in names]
 
-    def _host_id(self, name: str) -> int:
+    def learn(self) -> None:
+        self._known.update(self._hosts)
+
+    def _of_host(self, name: str) -> int:
         found: int | None = self._db.execute("SELECT id FROM hosts WHERE name = ?", (name,)).get
         if found is not None:
             return found
