@@ -91,7 +91,7 @@ def _mended(text: str) -> Iterator[Any]:
         yield value
 
 
-def _find_in_node(page: Page, node: dict[str, Any]) -> None:
+def _find_in_node(page: Page, node: dict[str, object]) -> None:
     types = _types(node)
     own = next((TYPES[name] for name in types if name in TYPES), None)
     for key, value in node.items():
@@ -110,8 +110,8 @@ def _find_in_node(page: Page, node: dict[str, Any]) -> None:
             elif isinstance(entry, dict) and kind == "image" and (url := _url_of(entry)) is not None:
                 _add(page, url, "image", name, entry)
     if own == "image":
-        url = node.get("url")
-        for entry in url if isinstance(url, list) else [url]:
+        named = node.get("url")
+        for entry in named if isinstance(named, list) else [named]:
             if isinstance(entry, str):
                 _add(page, entry, "image", "url", node)
 
@@ -122,7 +122,7 @@ def _term(key: str) -> str:
     return "" if match is None else key[match.end() :]
 
 
-def _types(node: dict[str, Any]) -> list[str]:
+def _types(node: dict[str, object]) -> list[str]:
     types = node.get("@type")
     if types is None:
         return []
@@ -133,7 +133,7 @@ def _types(node: dict[str, Any]) -> list[str]:
     ]
 
 
-def _url_of(node: dict[str, Any]) -> str | None:
+def _url_of(node: dict[str, object]) -> str | None:
     """The image that a node stands for: its `url`, its `contentUrl`, or its IRI if that is all and a file's."""
     url = node.get("url") or node.get("contentUrl")
     if isinstance(url, str):
@@ -144,7 +144,7 @@ def _url_of(node: dict[str, Any]) -> str | None:
     return None
 
 
-def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, Any]) -> None:
+def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, object]) -> None:
     if not ref or "{{" in ref or len(ref) > 8192:
         return
     if "&amp;" in ref:
@@ -155,7 +155,7 @@ def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, Any]) -> N
         _describe(page, item, node)
 
 
-def _describe(page: Page, item: MediaItem, node: dict[str, Any]) -> None:
+def _describe(page: Page, item: MediaItem, node: dict[str, object]) -> None:
     """What a media node says of itself. The first to say it counts."""
     item.title = item.title or _line(node.get("name"))
     item.alt = item.alt or _line(node.get("caption"))
