@@ -163,6 +163,27 @@ async def test_bodies_that_arrive_together_keep_to_the_budget(origin: HostileOri
     assert most <= 1_200_000 // len(page)
 
 
+async def test_in_a_crowd_libcurl_reads_and_so_keeps_little_of_each_body(origin: HostileOrigin) -> None:
+    gate = asyncio.Event()
+
+    @origin.on("*")
+    async def answer(request: Request) -> None:
+        await request.hold(gate)
+        await request.answer(body=PAGE.ljust(100_000))
+
+    async def largest_piece(fetcher: Fetcher) -> int:
+        async with fetcher.fetch(origin.url()) as response:
+            return max(map(len, response._pieces))
+
+    options = quick_options(crowd=4)
+    async with Fetcher(options, AddressGuard(LOOPBACK)) as fetcher:
+        tasks = [asyncio.create_task(largest_piece(fetcher)) for _ in range(12)]
+        await until(lambda: len(origin.requests) == 12)
+        gate.set()
+        pieces = sorted(await asyncio.gather(*tasks))
+    assert pieces[7] <= options.crowd_buffer_bytes < pieces[8]
+
+
 async def test_a_body_larger_than_the_whole_budget_still_arrives(origin: HostileOrigin) -> None:
     page = b"<p>" + b"word " * 30_000
 

@@ -19,8 +19,9 @@ class FetchOptions:
     certifi's. receive_buffer_bytes: the kernel's buffer of each connection until its first body is
     admitted by the budget, so that what paused transfers have already been sent stays small. Not smaller:
     a sender never makes its packets larger than half of the window that a connection began with.
-    open_receive_buffer_bytes: after that. buffer_bytes: libcurl's, one for all transfers; what one read
-    brings, it keeps for as long as the transfer is paused.
+    open_receive_buffer_bytes: after that. buffer_bytes: what libcurl reads at once, and keeps for as long as
+    the transfer is paused. crowd: with so many requests on their way, most bodies will be paused before long,
+    so each one more reads but crowd_buffer_bytes at once.
     """
 
     user_agent: str = "mediascrape"
@@ -43,3 +44,5 @@ class FetchOptions:
     receive_buffer_bytes: int = 16 * 1024
     open_receive_buffer_bytes: int = 256 * 1024
     buffer_bytes: int = 16 * 1024
+    crowd: int = 512
+    crowd_buffer_bytes: int = 4 * 1024

@@ -75,6 +75,7 @@ class Transport:
         curl.setopt(pycurl.CONNECT_TO, [f"::[{address}]:" if address.version == 6 else f"::{address}:"])
         curl.setopt(pycurl.CONNECTTIMEOUT_MS, int(target.connect_timeout_s * 1000))
         curl.setopt(pycurl.HTTPHEADER, self._headers + target.headers)
+        curl.setopt(pycurl.BUFFERSIZE, self._read_bytes())
         curl.setopt(pycurl.HEADERFUNCTION, exchange.on_header)
         curl.setopt(pycurl.WRITEFUNCTION, exchange.on_body)
         self._watch.add(exchange)
@@ -117,7 +118,6 @@ class Transport:
             ),
             (pycurl.PIPEWAIT, int(options.http2)),  # a connection being made may turn out to carry many
             (pycurl.DNS_CACHE_TIMEOUT, 0),  # it is given addresses: there is nothing to remember
-            (pycurl.BUFFERSIZE, options.buffer_bytes),
             (pycurl.CAINFO, options.ca_file or certifi.where()),
             (pycurl.SSL_VERIFYPEER, int(options.verify_tls)),
             (pycurl.SSL_VERIFYHOST, 2 if options.verify_tls else 0),
@@ -125,6 +125,10 @@ class Transport:
         ):
             curl.setopt(option, value)
         return curl
+
+    def _read_bytes(self) -> int:
+        options = self._options
+        return options.buffer_bytes if len(self) < options.crowd else options.crowd_buffer_bytes
 
     def _keep_handle(self, curl: Any) -> None:
         if len(self._idle) < _IDLE_HANDLES:
