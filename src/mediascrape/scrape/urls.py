@@ -91,7 +91,10 @@ def join_url(base: str, ref: str) -> str | None:
     """
     if _is_final(ref):
         return ref
-    if _is_final_tail(ref) and not ref.startswith("//"):
+    if ref.startswith("//"):
+        whole = base[: base.find(":") + 1] + ref
+        return whole if _is_final(whole) else _parse(ref, base)
+    if _is_final_tail(ref):
         origin = _origin_of_final(base)
         if origin is not None:
             return origin[0] + ref

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from mediascrape.scrape.extract.items import MediaItem
-from mediascrape.scrape.extract.landmarks import automaton
+from mediascrape.scrape.extract.scanner import automaton
 
 #: One of these is in the name of every placeholder, or in the URL of what `_is_tracking_url` knows.
 _find_words: Final = automaton(
@@ -72,9 +72,9 @@ def mark_fillers(items: Sequence[MediaItem]) -> None:
         tiny = (width is not None and width <= 1) or (height is not None and height <= 1)
         if tiny and item.kind in ("image", "embed"):
             item.flags += ("pixel",)
-        if lower in tracking or _is_tracker(lower[: lower.find("/", 8)]):
+        if (tracking and lower in tracking) or _is_tracker(lower[: lower.find("/", 8)]):
             item.flags += ("tracker",)
-        if lower in placeholders and item.kind == "image":
+        if placeholders and lower in placeholders and item.kind == "image":
             item.flags += ("placeholder",)
 
 

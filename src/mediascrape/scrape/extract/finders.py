@@ -53,6 +53,11 @@ _DESCRIBING: Final = (
     "decoding", "name", "href", "rel", "target", "onclick", "role", "border", "align", "data-id", "itemscope",
     "itemtype", "frameborder", "allowfullscreen", "scrolling", "value", "content", "placeholder",
 )  # fmt: skip
+#: What the scanner need not spell out anew for each tag.
+KNOWN_ATTRIBUTES: Final = frozenset(_DESCRIBING).union(
+    ("property", "charset", "http-equiv", "srcdoc", "hreflang", "async", "defer", "data-src", "data-srcset"),
+    *ATTRIBUTES.values(),
+)
 #: element -> attribute -> kind; an empty kind: nothing to find.
 _PLAN: Final[dict[str, dict[str, Kind | Literal[""]]]] = {
     element: {**dict.fromkeys(_DESCRIBING, ""), **row} for element, row in ATTRIBUTES.items()

@@ -12,7 +12,7 @@ KINDS: Final[tuple[Kind, ...]] = ("image", "video", "audio", "embed")
 DECORATION_FLAGS: Final = frozenset({"icon", "decoration", "placeholder", "pixel", "tracker"})
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class MediaItem:
     """One media URL of a page, with all places it was seen at.
 
@@ -31,22 +31,41 @@ class MediaItem:
     url: str
     kind: Kind
     via: str
-    places: tuple[str, ...] = ()
-    alt: str | None = None
-    title: str | None = None
-    width: int | None = None
-    height: int | None = None
-    mime_type: str | None = None
-    position: int = 0
-    flags: tuple[str, ...] = ()
-    descriptor: str | None = None
-    provider: str | None = None
-    provider_id: str | None = None
-    thumbnail: str | None = None
+    places: tuple[str, ...]
+    alt: str | None
+    title: str | None
+    width: int | None
+    height: int | None
+    mime_type: str | None
+    position: int
+    flags: tuple[str, ...]
+    descriptor: str | None
+    provider: str | None
+    provider_id: str | None
+    thumbnail: str | None
 
-    def __post_init__(self) -> None:
-        if not self.places:
-            self.places = (self.via,)
+    # By hand, for what `dataclass` writes is not compiled, and this is made for each media URL of a page.
+    def __init__(
+        self,
+        url: str,
+        kind: Kind,
+        via: str,
+        *,
+        position: int = 0,
+        flags: tuple[str, ...] = (),
+        mime_type: str | None = None,
+    ) -> None:
+        self.url = url
+        self.kind = kind
+        self.via = via
+        self.places = (via,)
+        self.alt = self.title = None
+        self.width = self.height = None
+        self.mime_type = mime_type
+        self.position = position
+        self.flags = flags
+        self.descriptor = None
+        self.provider = self.provider_id = self.thumbnail = None
 
     def to_record(self, page_url: str | None) -> dict[str, Any]:
         """The JSON Lines record: the nine contract fields first, then what else is known."""

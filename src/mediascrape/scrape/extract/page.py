@@ -94,9 +94,7 @@ class Page:
         if position >= MAX_ITEMS:
             raise DocumentTooComplexError(f"the document names more than {MAX_ITEMS} media")
         flags = self.within if mark is None else (*self.within, mark)
-        item = self.items[url] = MediaItem(
-            url, kind, via, (via,), None, None, None, None, None, position, flags
-        )
+        item = self.items[url] = MediaItem(url, kind, via, position=position, flags=flags)
         return item
 
     def _add_place(self, item: MediaItem, via: str, mark: str | None) -> MediaItem:

@@ -1,7 +1,7 @@
 """Reads a document once, start to end, and hands each tag that may matter to its finder.
 
 Two kinds of tags may: those of the elements in `_HANDLERS` and the finders' tables, wherever they stand, and any tag
-with a value that looks like media. `landmarks` tells where there may be one. All others, nine in ten, are never cut
+with a value that looks like media. `scanner` tells where there may be one. All others, nine in ten, are never cut
 out of the document, only passed over; what makes that safe is `tokens.may_be_inside`.
 """
 
@@ -13,22 +13,20 @@ from collections.abc import Callable
 from typing import Final
 
 from mediascrape.errors import DocumentTooComplexError
-from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, Attributes, find
+from mediascrape.scrape.extract.finders import ATTRIBUTES, ELEMENTS, KNOWN_ATTRIBUTES, Attributes, find
 from mediascrape.scrape.extract.items import Document
 from mediascrape.scrape.extract.jsonld import find_jsonld
 from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
-from mediascrape.scrape.extract.landmarks import WINDOW, TagNames, find_hints, window
 from mediascrape.scrape.extract.metadata import find_link, find_meta
 from mediascrape.scrape.extract.page import Page
+from mediascrape.scrape.extract.scanner import WINDOW, make_scanner
 from mediascrape.scrape.extract.state import find_in_script
 from mediascrape.scrape.extract.style_sheet import style_sheet_urls
 from mediascrape.scrape.extract.text import decoded, label, plain, unescaped
 from mediascrape.scrape.extract.tokens import (
     RAW_TEXT,
     any_of,
-    attributes,
     end_of_hidden,
-    exact_attributes,
     exact_token,
     is_in_value,
     may_be_inside,
@@ -70,26 +68,22 @@ class _Reader:
     def read(self) -> None:
         position = start = 0
         while start < len(self.data):
-            position = self._read_window(position, start)
-            # A long script is not looked at further.
-            start = max(start + WINDOW, position)
+            position, start = self._read_window(position, start)
 
-    def _read_window(self, position: int, base: int) -> int:
-        """Read what begins within the window at `base`; the position reached, which lies outside any tag."""
+    def _read_window(self, position: int, start: int) -> tuple[int, int]:
+        """Read what begins within the window at `start`; the position reached, outside any tag, and the next window."""
         data = self.data
-        text = window(data, base)
-        hints = find_hints(text, decoration=self.page.decoration)
-        hints.append(WINDOW)
+        landmarks, hints, next_start = _landmarks(data, start, start + WINDOW, self.page.decoration)
+        hints.append(len(data))
         number = 0
-        for name, start, name_end in _tag_names.find(text):
-            at = base + start
+        for name, at, name_end in landmarks:
             if at < position:
                 continue
-            if hints[number] < start:
-                number = bisect_left(hints, position - base, number)
-                while (hint := hints[number]) < start:
-                    if base + hint >= position:
-                        position = self._read_hint(position, base + hint)
+            if hints[number] < at:
+                number = bisect_left(hints, position, number)
+                while (hint := hints[number]) < at:
+                    if hint >= position:
+                        position = self._read_hint(position, hint)
                     number += 1
                 if position > at:
                     continue
@@ -99,11 +93,12 @@ class _Reader:
                 position = self._reached(position, at)
                 if position > at:
                     continue
-            position = end_of_hidden(data, at) if name is None else self._read_tag(name, base + name_end)
+            position = end_of_hidden(data, at) if name is None else self._read_tag(name, name_end)
         for hint in hints[number:-1]:
-            if base + hint >= position:
-                position = self._read_hint(position, base + hint)
-        return position
+            if hint >= position:
+                position = self._read_hint(position, hint)
+        # A long script is not looked at further.
+        return position, max(position, next_start)
 
     def _reached(self, position: int, at: int) -> int:
         """Where reading is at after the tags between: `position`, or behind `at` if that is part of one of them."""
@@ -118,41 +113,18 @@ class _Reader:
         return position
 
     def _read_tag(self, name: str, name_end: int) -> int:
-        """Read one tag; the position behind it and its text, if that is raw."""
-        data, page = self.data, self.page
-        end = data.find(">", name_end)
-        if end < 0:
-            return self._tag(name, data[name_end:], len(data))
-        text = data[name_end:end]
-        if name == "script" and not page.deep and _is_mere_script(text):
-            return RAW_TEXT[name](data, end + 1)
-        handle = _HANDLERS.get(name)
-        attrs = None if handle is None else attributes(text)
-        if handle is None or attrs is None:
-            return self._tag(name, text, end + 1)
-        if "itemscope" in attrs or page.scopes.open:
-            self._note_scope(name, attrs)
-        handle(page, name, attrs)
-        return end + 1
+        """Read one tag; the position behind it and its text, if that is raw. One without an end is dropped."""
+        read = _attributes(self.data, name_end)
+        if read is None:
+            return len(self.data)
+        attrs, end = read
+        return self._start(name, attrs, end)
 
     def _note_waste(self, length: int) -> None:
         """Count characters searched for nothing; without a bound, a comment opened in each tag makes them quadratic."""
         self.wasted += length
         if self.wasted > MAX_WASTE:
             raise DocumentTooComplexError("the document opens too much within its tags")
-
-    def _tag(self, name: str, text: str, end: int) -> int:
-        """Read one tag that was cut at its first `>`, and its text, if that is raw; the position after it."""
-        name = name.lower()
-        attrs = attributes(text)
-        if attrs is None:
-            match = exact_attributes(self.data, end - len(text) - (self.data[end - 1] == ">"))
-            if match is None:
-                return len(self.data)
-            attrs, end = parsed(match[1]), match.end()
-        elif end == len(self.data) and self.data[-1] != ">":
-            return end
-        return self._start(name, attrs, end)
 
     def _start(self, name: str, attrs: Attributes, end: int) -> int:
         page = self.page
@@ -194,7 +166,7 @@ class _Reader:
             position = self._exactly(position, start)
         if position <= start:
             self._pass_over(position, start)
-            position = self._tag(match[1], match[2], match.end())
+            position = self._read_tag(match[1].lower(), match.end(1))
         self.text_until = position
         return position
 
@@ -238,11 +210,6 @@ def _is_link(data: str, start: int, position: int) -> bool:
     """Whether the tag around a position is an `a` or `area`; of a tag that began far before, this is not known."""
     bracket = data.rfind("<", max(start, position - 1024), position)
     return bracket < 0 or data[bracket + 1] in "aA"
-
-
-def _is_mere_script(text: str) -> bool:
-    """Whether a script's tag, cut at its first `>`, ends there and says that it is no data."""
-    return "'" not in text and not text.count('"') & 1 and "json" not in text.lower()
 
 
 def _may_matter(text: str) -> bool:
@@ -392,7 +359,14 @@ _HANDLERS: Final[dict[str, Callable[[Page, str, Attributes], None]]] = {
 _SVG: Final = frozenset(("svg", "/svg"))
 #: A cell matters only if it names a background, which is a hint.
 _CELLS: Final = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
-_tag_names: Final = TagNames((_HANDLERS.keys() | RAW_TEXT.keys()) - _CELLS)
+_scanner: Final = make_scanner(
+    tags=_HANDLERS.keys() - _CELLS,
+    stops=RAW_TEXT.keys(),
+    extensions=KIND_BY_EXTENSION.keys(),
+    attributes=KNOWN_ATTRIBUTES,
+)
+_landmarks: Final = _scanner.landmarks
+_attributes: Final = _scanner.attributes
 _any_tags: Final = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
 #: A media extension at the end of a path, whatever stands around it. The look ahead turns most others down.
 _media_name: Final = re.compile(

@@ -137,9 +137,6 @@ RAW_TEXT: Final[dict[str, Callable[[str, int], int]]] = {
 }
 
 
-_end_of_comment: Final = re.compile(r"--!?>").search
-
-
 def end_of_hidden(data: str, start: int) -> int:
     """The end of the comment, declaration or other thing without markup that begins at a position."""
     if not data.startswith("!--", start + 1):
@@ -147,8 +144,9 @@ def end_of_hidden(data: str, start: int) -> int:
         return len(data) if end < 0 else end
     if data.startswith((">", "->"), start + 4):
         return data.find(">", start) + 1
-    match = _end_of_comment(data, start + 4)
-    return len(data) if match is None else match.end()
+    end = data.find("-->", start + 4)
+    error = data.find("--!>", start + 4, len(data) if end < 0 else end)
+    return error + 4 if error >= 0 else len(data) if end < 0 else end + 3
 
 
 def may_be_inside(data: str, position: int, start: int) -> bool:

@@ -1,0 +1,595 @@
+/* What `scanner.py` does, in C: the same class with the same methods, compared with it by the tests.
+ *
+ * Memory is safe by three rules. Every byte is read through `at()`, or between an index and a bound that were both
+ * checked against the text's length. The text is a str of one-byte characters, immutable and held by the caller.
+ * Words are copied into tables of fixed size when a Scanner is made, and never change.
+ */
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uint8_t byte;
+
+enum { WORD_MAX = 31, TABLE_SIZE = 512, BLOCK = 64 };
+
+/* Classes of characters. */
+enum { AFTER_NAME = 1, AFTER_EXTENSION = 2, SPACE = 4, LETTER = 8, ALPHANUMERIC = 16, BETWEEN = 32 };
+static byte classes[256];
+static byte lower[256];
+
+static void
+fill_classes(void)
+{
+    for (int c = 0; c < 256; c++) {
+        lower[c] = (byte)(c >= 'A' && c <= 'Z' ? c + 32 : c);
+        if (lower[c] >= 'a' && lower[c] <= 'z') classes[c] = LETTER | ALPHANUMERIC;
+        if (c >= '0' && c <= '9') classes[c] = ALPHANUMERIC;
+    }
+    for (const char *p = " \t\n\f\r"; *p; p++) classes[(byte)*p] |= AFTER_NAME | AFTER_EXTENSION | SPACE | BETWEEN;
+    for (const char *p = "/>"; *p; p++) classes[(byte)*p] |= AFTER_NAME;
+    classes['/'] |= BETWEEN;
+    for (const char *p = "\"'?#&;:!,)>"; *p; p++) classes[(byte)*p] |= AFTER_EXTENSION;
+}
+
+static inline int
+is(byte c, int class)
+{
+    return classes[c] & class;
+}
+
+/* ---- Words, looked up by their lower-cased bytes ---- */
+
+typedef struct {
+    PyObject *name; /* owned; NULL where the slot is free */
+    byte length;
+    byte stops;
+    char text[WORD_MAX];
+} Word;
+
+typedef struct {
+    Word slots[TABLE_SIZE]; /* open addressing, at most half full */
+    int count;
+    int longest;
+    byte beginnings[1024]; /* whether a word may begin with two characters: turns most others down at once */
+} Words;
+
+static inline byte *
+beginning(Words *words, byte one, byte two)
+{
+    return &words->beginnings[(one * 37u ^ two * 5u) % sizeof words->beginnings];
+}
+
+static inline uint32_t
+hashed(uint32_t hash, byte c)
+{
+    return (hash ^ c) * 16777619u;
+}
+
+static Word *
+slot_of(Words *words, const char *text, int length, uint32_t hash)
+{
+    for (uint32_t i = hash ^ hash >> 15;; i++) {
+        Word *word = &words->slots[i % TABLE_SIZE];
+        if (word->name == NULL || (word->length == length && !memcmp(word->text, text, (size_t)length)))
+            return word;
+    }
+}
+
+/* Adds each str of an iterable; -1 with an exception set when one does not fit. */
+static int
+add_words(Words *words, PyObject *names, int stops)
+{
+    PyObject *iterator = PyObject_GetIter(names), *name;
+    if (iterator == NULL) return -1;
+    while ((name = PyIter_Next(iterator)) != NULL) {
+        Py_ssize_t length;
+        const char *text = PyUnicode_AsUTF8AndSize(name, &length);
+        if (text == NULL) break;
+        if (length < 1 || length > WORD_MAX || words->count >= TABLE_SIZE / 2) {
+            PyErr_SetString(PyExc_ValueError, "too long a word, or too many");
+            break;
+        }
+        uint32_t hash = 0;
+        for (int i = 0; i < length; i++) hash = hashed(hash, (byte)text[i]);
+        Word *word = slot_of(words, text, (int)length, hash);
+        if (word->name == NULL) {
+            memcpy(word->text, text, (size_t)length);
+            word->length = (byte)length;
+            Py_INCREF(name);
+            PyUnicode_InternInPlace(&name);
+            word->name = name;
+            words->count++;
+            if (length > words->longest) words->longest = (int)length;
+            if (length > 1) *beginning(words, (byte)text[0], (byte)text[1]) = 1;
+            else memset(words->beginnings, 1, sizeof words->beginnings);
+            Py_INCREF(name);
+        }
+        word->stops |= (byte)stops;
+        Py_DECREF(name);
+    }
+    Py_XDECREF(name);
+    Py_DECREF(iterator);
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static void
+clear_words(Words *words)
+{
+    for (int i = 0; i < TABLE_SIZE; i++) Py_CLEAR(words->slots[i].name);
+}
+
+/* ---- The text ---- */
+
+typedef struct {
+    const byte *bytes;
+    Py_ssize_t length;
+} Text;
+
+/* The character at an index, which is not negative; behind the end a blank. */
+static inline byte
+at(const Text *text, Py_ssize_t index)
+{
+    return index < text->length ? text->bytes[index] : ' ';
+}
+
+/* The next place of a character in [from, to), or -1. */
+static inline Py_ssize_t
+next_of(const Text *text, byte c, Py_ssize_t from, Py_ssize_t to)
+{
+    if (to > text->length) to = text->length;
+    if (from >= to) return -1;
+    const byte *found = memchr(text->bytes + from, c, (size_t)(to - from));
+    return found == NULL ? -1 : found - text->bytes;
+}
+
+static int
+begins(const Text *text, Py_ssize_t index, const char *word)
+{
+    for (; *word; word++, index++)
+        if (index < 0 || index >= text->length || lower[text->bytes[index]] != (byte)*word) return 0;
+    return 1;
+}
+
+/* 0 with an exception set if an argument is no str of one-byte characters. */
+static int
+text_of(PyObject *argument, Text *text)
+{
+    if (!PyUnicode_Check(argument) || PyUnicode_KIND(argument) != PyUnicode_1BYTE_KIND) {
+        PyErr_SetString(PyExc_TypeError, "a str of one-byte characters is needed");
+        return 0;
+    }
+    text->bytes = PyUnicode_1BYTE_DATA(argument);
+    text->length = PyUnicode_GET_LENGTH(argument);
+    return 1;
+}
+
+static PyObject *
+slice(const Text *text, Py_ssize_t from, Py_ssize_t to)
+{
+    return PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, text->bytes + from, to - from);
+}
+
+/* ---- The class ---- */
+
+typedef struct {
+    PyObject_HEAD
+    Words tags, extensions, attributes;
+} Scanner;
+
+static int
+scanner_init(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"tags", "stops", "extensions", "attributes", NULL};
+    PyObject *tags, *stops, *extensions, *attributes;
+    Scanner *self = (Scanner *)object;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO", keywords, &tags, &stops, &extensions, &attributes))
+        return -1;
+    if (self->tags.count) {
+        PyErr_SetString(PyExc_TypeError, "a Scanner is made once");
+        return -1;
+    }
+    if (add_words(&self->tags, tags, 0) < 0 || add_words(&self->tags, stops, 1) < 0
+        || add_words(&self->extensions, extensions, 0) < 0 || add_words(&self->attributes, attributes, 0) < 0)
+        return -1;
+    return 0;
+}
+
+static void
+scanner_dealloc(PyObject *object)
+{
+    Scanner *self = (Scanner *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    clear_words(&self->tags);
+    clear_words(&self->extensions);
+    clear_words(&self->attributes);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* ---- Landmarks ---- */
+
+/* The tag whose `<` is at an index, or NULL; `end` becomes the index behind its name. */
+static const Word *
+tag_named(Scanner *self, const Text *text, Py_ssize_t index, Py_ssize_t *end)
+{
+    char name[WORD_MAX];
+    uint32_t hash = 0;
+    int length = 0;
+    Py_ssize_t i = index + 1;
+    for (;; i++) {
+        byte c = at(text, i);
+        if (is(c, AFTER_NAME) && !(c == '/' && length == 0)) break;
+        if (length == self->tags.longest) return NULL;
+        c = lower[c];
+        name[length++] = (char)c;
+        hash = hashed(hash, c);
+    }
+    const Word *word = slot_of(&self->tags, name, length, hash);
+    *end = i;
+    return word->name == NULL ? NULL : word;
+}
+
+static int
+append_tag(PyObject *tags, PyObject *name, Py_ssize_t start, Py_ssize_t end)
+{
+    PyObject *first = PyLong_FromSsize_t(start), *last = PyLong_FromSsize_t(end), *tuple = NULL;
+    if (first != NULL && last != NULL) tuple = PyTuple_Pack(3, name, first, last);
+    int failed = tuple == NULL || PyList_Append(tags, tuple) < 0;
+    Py_XDECREF(tuple);
+    Py_XDECREF(first);
+    Py_XDECREF(last);
+    return failed ? -1 : 0;
+}
+
+/* Appends the tags that begin in [from, to); returns `to`, or the end of a name that stops. -1 for an exception. */
+static Py_ssize_t
+find_tags(Scanner *self, const Text *text, Py_ssize_t from, Py_ssize_t to, PyObject *tags)
+{
+    Py_ssize_t i = from, end;
+    while ((i = next_of(text, '<', i, to)) >= 0) {
+        byte c = lower[at(text, i + 1)], next = lower[at(text, i + 2)];
+        int hides = c == '!' || c == '?' ? 2 : c == '/' && !is(next, LETTER) && next != '>' ? 3 : 0;
+        if (hides) {
+            if (append_tag(tags, Py_None, i, i + hides) < 0) return -1;
+            i += hides;
+            continue;
+        }
+        const Word *word = *beginning(&self->tags, c, next) ? tag_named(self, text, i, &end) : NULL;
+        if (word == NULL) {
+            i++;
+            continue;
+        }
+        if (append_tag(tags, word->name, i, end) < 0) return -1;
+        if (word->stops) return end;
+        i = end;
+    }
+    return to;
+}
+
+typedef struct {
+    Py_ssize_t *items;
+    Py_ssize_t count, room;
+    Py_ssize_t few[256];
+} Places;
+
+static int
+add_place(Places *places, Py_ssize_t place)
+{
+    if (places->count == places->room) {
+        Py_ssize_t *grown = PyMem_Malloc((size_t)places->room * 2 * sizeof *grown);
+        if (grown == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memcpy(grown, places->items, (size_t)places->count * sizeof *grown);
+        if (places->items != places->few) PyMem_Free(places->items);
+        places->items = grown;
+        places->room *= 2;
+    }
+    places->items[places->count++] = place;
+    return 0;
+}
+
+/* Dots in [from, to) before a media extension that ends there. */
+static int
+find_extensions(Scanner *self, const Text *text, Py_ssize_t from, Py_ssize_t to, Places *places)
+{
+    Py_ssize_t i = from;
+    for (; (i = next_of(text, '.', i, to)) >= 0; i++) {
+        char name[WORD_MAX];
+        uint32_t hash = 0;
+        int length = 0;
+        byte c = lower[at(text, i + 1)];
+        if (!*beginning(&self->extensions, c, lower[at(text, i + 2)])) continue;
+        while (is(c = lower[at(text, i + 1 + length)], ALPHANUMERIC) && length < self->extensions.longest) {
+            name[length++] = (char)c;
+            hash = hashed(hash, c);
+        }
+        if (is(c, AFTER_EXTENSION) && slot_of(&self->extensions, name, length, hash)->name != NULL
+            && add_place(places, i) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The first place in [from, to) where four letters stand in any case, or -1.
+ * By blocks without a branch in them, which compilers turn into vector instructions. */
+static Py_ssize_t
+next_letters(const Text *text, const char *four, Py_ssize_t from, Py_ssize_t to)
+{
+    const byte a = (byte)four[0], b = (byte)four[1], c = (byte)four[2], d = (byte)four[3];
+    if (to > text->length - 3) to = text->length - 3;
+    for (Py_ssize_t i = from; i < to;) {
+        const byte *p = text->bytes + i;
+        Py_ssize_t length = to - i < BLOCK ? to - i : BLOCK;
+        byte found = 0;
+        if (length == BLOCK) {
+            for (int k = 0; k < BLOCK; k++)
+                found |= (byte)(((p[k] | 32) == a) & ((p[k + 1] | 32) == b) & ((p[k + 2] | 32) == c)
+                                & ((p[k + 3] | 32) == d));
+        }
+        else
+            found = 1;
+        if (found) {
+            for (int k = 0; k < length; k++)
+                if ((p[k] | 32) == a && (p[k + 1] | 32) == b && (p[k + 2] | 32) == c && (p[k + 3] | 32) == d)
+                    return i + k;
+        }
+        i += length;
+    }
+    return -1;
+}
+
+static int
+find_microdata(const Text *text, Py_ssize_t from, Py_ssize_t to, Places *places)
+{
+    Py_ssize_t i = from;
+    for (; (i = next_letters(text, "item", i, to)) >= 0; i += 4)
+        if ((begins(text, i + 4, "scope") || begins(text, i + 4, "prop")) && add_place(places, i) < 0) return -1;
+    return 0;
+}
+
+static int
+find_decoration(const Text *text, Py_ssize_t from, Py_ssize_t to, Places *places)
+{
+    Py_ssize_t i = from, start;
+    for (; (i = next_letters(text, "back", i, to)) >= 0; i += 4) {
+        byte after = at(text, i + 10);
+        if (begins(text, i + 4, "ground") && (after == '=' || is(after, SPACE)) && add_place(places, i) < 0)
+            return -1;
+    }
+    /* A function's name stands before its bracket, which may lie behind the last place a word may begin at. */
+    for (i = from; (i = next_of(text, '(', i, to + 9)) >= 0; i++) {
+        start = begins(text, i - 3, "url") ? i - 3 : begins(text, i - 9, "image-set") ? i - 9 : -1;
+        if (start >= from && start < to && add_place(places, start) < 0) return -1;
+    }
+    return 0;
+}
+
+static int
+by_place(const void *one, const void *other)
+{
+    Py_ssize_t a = *(const Py_ssize_t *)one, b = *(const Py_ssize_t *)other;
+    return (a > b) - (a < b);
+}
+
+/* A list of the places in order. Frees what they hold. */
+static PyObject *
+taken(Places *places)
+{
+    for (Py_ssize_t i = 1; i < places->count; i++)
+        if (places->items[i - 1] > places->items[i]) {
+            qsort(places->items, (size_t)places->count, sizeof *places->items, by_place);
+            break;
+        }
+    PyObject *list = PyList_New(places->count);
+    for (Py_ssize_t i = 0; list != NULL && i < places->count; i++) {
+        PyObject *place = PyLong_FromSsize_t(places->items[i]);
+        if (place == NULL) Py_CLEAR(list);
+        else PyList_SET_ITEM(list, i, place);
+    }
+    if (places->items != places->few) PyMem_Free(places->items);
+    return list;
+}
+
+static PyObject *
+scanner_landmarks(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    Scanner *self = (Scanner *)object;
+    Text text;
+    if (count != 4) {
+        PyErr_SetString(PyExc_TypeError, "landmarks(data, start, end, decoration)");
+        return NULL;
+    }
+    if (!text_of(args[0], &text)) return NULL;
+    Py_ssize_t from = PyLong_AsSsize_t(args[1]), to = PyLong_AsSsize_t(args[2]);
+    int decoration = PyObject_IsTrue(args[3]);
+    if (PyErr_Occurred()) return NULL;
+    if (from < 0) from = 0;
+    if (from > text.length) from = text.length;
+    if (to < from) to = from;
+    if (to > text.length) to = text.length;
+    Places places; /* not initialised as a whole: that would be most of the work for a short text */
+    places.items = places.few;
+    places.count = 0;
+    places.room = sizeof places.few / sizeof *places.few;
+    PyObject *tags = PyList_New(0), *hints;
+    if (tags == NULL) return NULL;
+    to = find_tags(self, &text, from, to, tags);
+    int failed = to < 0 || find_extensions(self, &text, from, to, &places) < 0
+                 || find_microdata(&text, from, to, &places) < 0
+                 || (decoration && find_decoration(&text, from, to, &places) < 0);
+    hints = taken(&places);
+    if (failed || hints == NULL) {
+        Py_XDECREF(hints);
+        Py_DECREF(tags);
+        return NULL;
+    }
+    return Py_BuildValue("NNn", tags, hints, to);
+}
+
+/* ---- Attributes ---- */
+
+/* A name in lower case: the one of the table, if it is known. */
+static PyObject *
+attribute_named(Scanner *self, const Text *text, Py_ssize_t from, Py_ssize_t to)
+{
+    Py_ssize_t length = to - from;
+    if (length <= self->attributes.longest) {
+        char name[WORD_MAX];
+        uint32_t hash = 0;
+        for (Py_ssize_t i = 0; i < length; i++) {
+            byte c = lower[text->bytes[from + i]];
+            name[i] = (char)c;
+            hash = hashed(hash, c);
+        }
+        const Word *word = slot_of(&self->attributes, name, (int)length, hash);
+        if (word->name != NULL) {
+            Py_INCREF(word->name);
+            return word->name;
+        }
+    }
+    PyObject *name = slice(text, from, to), *lowered;
+    if (name == NULL) return NULL;
+    lowered = PyObject_CallMethod(name, "lower", NULL);
+    Py_DECREF(name);
+    return lowered;
+}
+
+static Py_ssize_t
+behind(const Text *text, Py_ssize_t i, int class)
+{
+    while (i < text->length && is(text->bytes[i], class)) i++;
+    return i;
+}
+
+static Py_ssize_t
+behind_name(const Text *text, Py_ssize_t i)
+{
+    i++; /* even `=` begins a name */
+    while (i < text->length && !is(text->bytes[i], AFTER_NAME) && text->bytes[i] != '=') i++;
+    return i;
+}
+
+/* The value that begins at `from`, which becomes its first place; returns the place behind it, -1 if it has no end.
+ * `next` becomes where to go on. */
+static Py_ssize_t
+end_of_value(const Text *text, Py_ssize_t *from, Py_ssize_t *next)
+{
+    Py_ssize_t end;
+    byte quote = at(text, *from);
+    if (quote == '"' || quote == '\'') {
+        *from += 1;
+        end = next_of(text, quote, *from, text->length);
+        *next = end + 1;
+        return end;
+    }
+    for (end = *from; end < text->length && !is(text->bytes[end], SPACE) && text->bytes[end] != '>';) end++;
+    *next = end;
+    return end;
+}
+
+/* Adds one attribute, unless its name was there before. */
+static int
+add_attribute(Scanner *self, PyObject *attributes, const Text *text, const Py_ssize_t place[4])
+{
+    PyObject *name = attribute_named(self, text, place[0], place[1]);
+    PyObject *value = slice(text, place[2], place[3]);
+    int failed = name == NULL || value == NULL || PyDict_SetDefault(attributes, name, value) == NULL;
+    Py_XDECREF(name);
+    Py_XDECREF(value);
+    return failed ? -1 : 0;
+}
+
+/* The pair of both; takes the reference. */
+static PyObject *
+with_end(PyObject *attributes, Py_ssize_t end)
+{
+    PyObject *number = PyLong_FromSsize_t(end), *pair = NULL;
+    if (number != NULL) pair = PyTuple_Pack(2, attributes, number);
+    Py_XDECREF(number);
+    Py_DECREF(attributes);
+    return pair;
+}
+
+static PyObject *
+scanner_attributes(PyObject *object, PyObject *const *args, Py_ssize_t count)
+{
+    Scanner *self = (Scanner *)object;
+    Text text;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "attributes(data, start)");
+        return NULL;
+    }
+    if (!text_of(args[0], &text)) return NULL;
+    Py_ssize_t i = PyLong_AsSsize_t(args[1]);
+    if (PyErr_Occurred()) return NULL;
+    if (i < 0) i = 0;
+    PyObject *attributes = PyDict_New();
+    if (attributes == NULL) return NULL;
+    while ((i = behind(&text, i, BETWEEN)) < text.length) {
+        if (text.bytes[i] == '>') return with_end(attributes, i + 1);
+        Py_ssize_t place[4] = {i, behind_name(&text, i), 0, 0};
+        i = behind(&text, place[1], SPACE);
+        if (at(&text, i) == '=') {
+            place[2] = behind(&text, i + 1, SPACE);
+            place[3] = end_of_value(&text, &place[2], &i);
+            if (place[3] < 0) break;
+        }
+        if (add_attribute(self, attributes, &text, place) < 0) {
+            Py_DECREF(attributes);
+            return NULL;
+        }
+    }
+    Py_DECREF(attributes);
+    Py_RETURN_NONE;
+}
+
+/* ---- The module ---- */
+
+static PyMethodDef methods[] = {
+    {"landmarks", (PyCFunction)(void (*)(void))scanner_landmarks, METH_FASTCALL, NULL},
+    {"attributes", (PyCFunction)(void (*)(void))scanner_attributes, METH_FASTCALL, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot slots[] = {
+    {Py_tp_init, scanner_init},
+    {Py_tp_new, PyType_GenericNew},
+    {Py_tp_dealloc, scanner_dealloc},
+    {Py_tp_methods, methods},
+    {0, NULL},
+};
+
+static PyType_Spec spec = {
+    .name = "mediascrape.scrape.extract._scanner.Scanner",
+    .basicsize = sizeof(Scanner),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = slots,
+};
+
+static int
+execute(PyObject *module)
+{
+    fill_classes();
+    PyObject *type = PyType_FromModuleAndSpec(module, &spec, NULL);
+    int failed = type == NULL || PyModule_AddObjectRef(module, "Scanner", type) < 0;
+    Py_XDECREF(type);
+    return failed ? -1 : 0;
+}
+
+static PyModuleDef_Slot module_slots[] = {{Py_mod_exec, execute}, {0, NULL}};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "mediascrape.scrape.extract._scanner",
+    .m_slots = module_slots,
+};
+
+PyMODINIT_FUNC
+PyInit__scanner(void)
+{
+    return PyModuleDef_Init(&module);
+}

@@ -1,0 +1,137 @@
+"""Where in a document there is something to read, and what a tag says: the innermost loops of the extractor.
+
+A landmark is a tag whose name is looked for, or what hides markup; a hint is the beginning of a word that makes a tag
+matter whatever its name is. `PlainScanner` finds both by the Aho-Corasick algorithm in lower-cased bytes:
+`ahocorasick_rs` skips to their first letters by vector instructions, with the lower-casing about 1.5 ns a byte, where
+a regular expression takes 2 to 4. `_scanner.c` is the same class in C, a third of that; it is used where it could be
+compiled, and the tests compare the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Final, Protocol
+
+from ahocorasick_rs import BytesAhoCorasick, MatchKind
+
+from mediascrape.scrape.extract.tokens import attributes, exact_attributes, parsed
+
+#: Characters read at once, which bounds the memory that a document full of landmarks takes.
+WINDOW: Final = 16 * 1024
+#: More than the longest word has, so that none is missed at a window's end.
+_OVERLAP: Final = 32
+
+#: The name of a tag (lower case, `/name` for an end tag; None for comments, declarations, processing instructions and
+#: end tags without a name), the place of its `<`, and that behind the name.
+Landmark = tuple[str | None, int, int]
+
+_AFTER_NAME: Final = frozenset(b" \t\n\f\r/>")
+#: What may follow a media extension at the end of a path, whatever stands around it.
+_AFTER_EXTENSION: Final = frozenset(b"\"'?#&;:!,)> \t\n\f\r")
+#: What follows `</` where no end tag begins.
+_NO_NAME: Final = frozenset(range(256)) - frozenset(b">abcdefghijklmnopqrstuvwxyz")
+_MICRODATA: Final = [b"itemscope", b"itemprop"]
+_DECORATION: Final = [b"url(", b"image-set(", *(b"background" + bytes([end]) for end in b"= \t\n\f\r")]
+
+
+def automaton(words: list[bytes]) -> Callable[[bytes], list[tuple[int, int, int]]]:
+    """Finds any of the words, the longest where several begin: the word's number, its start, its end."""
+    return BytesAhoCorasick(words, MatchKind.LeftmostLongest).find_matches_as_indexes
+
+
+class Scanner(Protocol):
+    """Reads documents given as UTF-8 read as Latin-1."""
+
+    def landmarks(
+        self, data: str, start: int, end: int, decoration: bool
+    ) -> tuple[list[Landmark], list[int], int]:
+        """Landmarks and the places of hints that begin in [start, end), both in order, and where to go on.
+
+        That is `end`, or the end of an earlier tag behind which there is text rather than markup.
+        decoration: backgrounds and what styles name are hints, too.
+        """
+        ...
+
+    def attributes(self, data: str, start: int) -> tuple[dict[str, str], int] | None:
+        """Attributes of the tag whose name ends at `start`, and the place behind its `>`; None if it has none.
+
+        Names in lower case with their raw values; the first of a name counts (HTML 13.2.5.32 to 13.2.5.40).
+        """
+        ...
+
+
+class PlainScanner:
+    """The scanner in Python.
+
+    tags: names looked for, in lower case, `/name` for an end tag. stops: those of them that text follows.
+    extensions: of media, without the dot. attributes: names worth knowing beforehand.
+    """
+
+    def __init__(
+        self,
+        *,
+        tags: Collection[str],
+        stops: Collection[str],
+        extensions: Collection[str],
+        attributes: Collection[str],
+    ) -> None:
+        self._names = sorted({*tags, *stops})
+        words = [f"<{name}".encode() for name in self._names]
+        words += [b"<!", b"<?", *(b"</" + bytes([code]) for code in sorted(_NO_NAME))]
+        self._tags = automaton(words)
+        self._extensions = automaton([f".{extension}".encode() for extension in extensions])
+        # One for both: words that all begin with one common letter would be looked for at each of these.
+        self._words = automaton([*_MICRODATA, *_DECORATION])
+
+    def landmarks(
+        self, data: str, start: int, end: int, decoration: bool
+    ) -> tuple[list[Landmark], list[int], int]:
+        end = min(end, len(data))
+        length = end - start
+        text = data[start : end + _OVERLAP].encode("latin-1").lower()
+        if len(text) < length + _OVERLAP:
+            text += b" "  # a character follows each word
+        return self._find_tags(text, start, length), self._find_hints(text, start, length, decoration), end
+
+    def _find_tags(self, text: bytes, base: int, length: int) -> list[Landmark]:
+        names, known = self._names, len(self._names)
+        return [
+            (names[number] if number < known else None, base + start, base + end)
+            for number, start, end in self._tags(text)
+            if start < length and (number >= known or text[end] in _AFTER_NAME)
+        ]
+
+    def _find_hints(self, text: bytes, base: int, length: int, decoration: bool) -> list[int]:
+        hints = [
+            base + start
+            for _, start, end in self._extensions(text)
+            if start < length and text[end] in _AFTER_EXTENSION
+        ]
+        last = len(_MICRODATA) + len(_DECORATION) if decoration else len(_MICRODATA)
+        others = [base + start for number, start, _ in self._words(text) if start < length and number < last]
+        return sorted(hints + others) if others else hints
+
+    def attributes(self, data: str, start: int) -> tuple[dict[str, str], int] | None:
+        end = data.find(">", start)
+        if end < 0:
+            return None
+        found = attributes(data[start:end])
+        if found is not None:
+            return found, end + 1
+        match = exact_attributes(data, start)
+        return None if match is None else (parsed(match[1]), match.end())
+
+
+def make_scanner(
+    *,
+    tags: Collection[str],
+    stops: Collection[str],
+    extensions: Collection[str],
+    attributes: Collection[str],
+) -> Scanner:
+    """The fastest scanner that there is; for the arguments see PlainScanner."""
+    try:
+        from mediascrape.scrape.extract._scanner import Scanner as CompiledScanner
+    except ImportError:  # there was no C compiler
+        return PlainScanner(tags=tags, stops=stops, extensions=extensions, attributes=attributes)
+    return CompiledScanner(tags=tags, stops=stops, extensions=extensions, attributes=attributes)
