@@ -1,8 +1,9 @@
 """Which character encoding a document is in, as browsers decide it (HTML 13.2.3.2, encoding sniffing).
 
 Byte order mark, then the header, then the first `meta` that declares one. The standard looks for it in the first
-1,024 bytes; browsers go on until the head ends, and so do we. Without a declaration a browser takes windows-1252;
-we take UTF-8 if the document is valid UTF-8: most such documents were served with a header that was lost.
+1,024 bytes; browsers go on until the head ends, and so do we. Without a declaration a browser guesses; we take UTF-8 if
+the document is valid UTF-8 (most such documents were served with a header that was lost), else what its language was
+written in, else windows-1252.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from mediascrape.scrape.extract.guess import guess_codec
+from mediascrape.scrape.extract.multibyte import decode_multibyte
 from mediascrape.scrape.extract.tokens import attributes, tag_finder
 
 #: Bytes searched for a declaration.
@@ -69,22 +72,23 @@ _LABELS: Final = {
 }  # fmt: skip
 
 
-def read_bytes(body: bytes, content_type: str | None) -> tuple[str, str, str]:
+def read_bytes(body: bytes, content_type: str | None, url: str) -> tuple[str, str, str]:
     """The document as UTF-8 read as Latin-1, the standard's name of its encoding, and Python's codec for it.
 
-    A NUL stands for U+FFFD wherever it can matter to a URL (HTML 13.2.5).
+    url: where it came from, looked at when nothing else tells its encoding. A NUL stands for U+FFFD wherever it can
+    matter to a URL (HTML 13.2.5).
     """
-    data, name, codec = _decoded(body, content_type)
+    data, name, codec = _decoded(body, content_type, url)
     return data.replace("\0", "\xef\xbf\xbd") if "\0" in data else data, name, codec
 
 
-def _decoded(body: bytes, content_type: str | None) -> tuple[str, str, str]:
+def _decoded(body: bytes, content_type: str | None, url: str) -> tuple[str, str, str]:
     if body.startswith(b"\xef\xbb\xbf"):
         return body[3:].decode("latin-1"), "utf-8", "utf-8"
     if body.startswith((b"\xff\xfe", b"\xfe\xff")):
         codec = "utf-16le" if body[0] == 0xFF else "utf-16be"
         return _recoded(body[2:], codec), codec, "utf-8"
-    name, codec = _declared_in_header(content_type) or _declared_in_document(body) or _guessed(body)
+    name, codec = _declared_in_header(content_type) or _declared_in_document(body) or _guessed(body, url)
     data = body.decode("latin-1") if codec == "utf-8" else _recoded(body, codec)
     # Queries of a UTF-16 document are encoded as UTF-8 (Encoding Standard, "get an output encoding").
     return data, name, "utf-8" if name.startswith("utf-16") else codec
@@ -92,7 +96,7 @@ def _decoded(body: bytes, content_type: str | None) -> tuple[str, str, str]:
 
 def _recoded(body: bytes, codec: str) -> str:
     if codec in _OF_MANY_BYTES:
-        text = body.decode(codec, "replace")
+        text = decode_multibyte(body, codec)
     else:
         text = codecs.charmap_decode(body, "strict", _characters(codec))[0]
     return text.encode("utf-8", "replace").decode("latin-1")
@@ -153,11 +157,17 @@ def _declared_in_meta(text: str) -> tuple[str, str] | None:
     return _STANDARD["utf-8"] if found is not None and found[0].startswith("utf-16") else found
 
 
-def _guessed(body: bytes) -> tuple[str, str]:
+#: How markup begins in UTF-16 without a byte order mark.
+_UTF_16: Final = {b"<\0": "utf-16-le", b"\0<": "utf-16-be"}
+
+
+def _guessed(body: bytes, url: str) -> tuple[str, str]:
+    if body[:2] in _UTF_16:
+        return _STANDARD[_UTF_16[body[:2]]]
     try:
         body.decode()
     except UnicodeDecodeError:
-        return _STANDARD["cp1252"]
+        return _STANDARD[guess_codec(body, url) or "cp1252"]
     return _STANDARD["utf-8"]
 
 
