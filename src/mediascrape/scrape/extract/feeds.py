@@ -1,4 +1,4 @@
-"""RSS and Atom feeds: enclosures, Media RSS, images, and the media in the entries' HTML."""
+"""RSS and Atom feeds and sitemaps: enclosures, Media RSS, images, and the media in the entries' HTML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mediascrape.scrape.extract.text import decoded, plain, unescaped
 from mediascrape.scrape.urls import join_url
 
 _is_feed: Final = re.compile(
-    r"\s*(?:<\?[^>]*>\s*|<!--(?:[^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<(?:rss|feed|rdf:RDF)[\s>]"
+    r"\s*(?:<\?[^>]*>\s*|<!--(?:[^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<(?:rss|feed|rdf:RDF|urlset|sitemapindex)[\s>]"
 ).match
 #: Elements whose text is HTML, escaped once. One that is never closed runs to the end, or reading were quadratic.
 _html: Final = re.compile(
@@ -23,16 +23,18 @@ _image_url: Final = re.compile(
     r"<image(?:\s[^>]*)?>(?:[^<]++|<(?!/?image|url))*+<url>\s*([^<]+?)\s*</url>", re.IGNORECASE
 ).finditer
 _logo: Final = re.compile(r"<(logo|icon)(?:\s[^<>]*)?>\s*([^<>\s]+)\s*</\1\s*>").finditer
-_xml_base: Final = re.compile(
-    r"<(?:rss|feed|rdf:RDF)(?=\s)(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*?\s+xml:base\s*=\s*[\"']([^\"']+)"
-).search
+_tags: Final = re.compile(r"<(/?)([A-Za-z_][\w:.-]*)([^<>]*+)>").finditer
+_xml_base: Final = re.compile(r"\sxml:base\s*=\s*(?:\"([^\"]*)\"|'([^']*)')").search
 _media_kinds: Final[dict[str, Kind]] = {"image": "image", "video": "video", "audio": "audio"}
+#: Elements with a base of their own that are told apart, and how many of them within one another.
+MAX_BASES: Final = 10_000
+MAX_DEPTH: Final = 16
 #: HTML of entries read, in characters: a feed repeats its entries' text, it does not grow without end.
 MAX_ENTRY_HTML: Final = 8 * 1024 * 1024
 
 
 def is_feed(data: str) -> bool:
-    """Whether the document is a feed: its root element says so."""
+    """Whether the document is a feed or a sitemap: its root element says so."""
     return data[:64].lstrip()[:1] == "<" and _is_feed(data, 0, 4096) is not None
 
 
@@ -51,10 +53,37 @@ def entry_html(data: str) -> list[str]:
     return found
 
 
-def base_of(data: str, base_url: str) -> str:
-    """What a feed's relative URLs are resolved against: its root's `xml:base`, else where it came from."""
-    match = _xml_base(data, 0, 4096)
-    return base_url if match is None else join_url(base_url, plain(match[1])) or base_url
+def parts_by_base(data: str, base_url: str) -> list[tuple[str, str]]:
+    """The feed cut where the base of its relative URLs changes (XML Base): each part after its base, in order."""
+    if "xml:base" not in data:
+        return [(base_url, data)]
+    parts: list[tuple[str, str]] = []
+    #: (element, how many of this name are open, the base around it)
+    scopes: list[tuple[str, int, str]] = []
+    start, base = 0, base_url
+    for match in _tags(data):
+        slash, name, attributes = match.groups()
+        named = _xml_base(attributes) if "xml:base" in attributes and not slash else None
+        empty = attributes[-1:] == "/"
+        if named is not None and len(scopes) < MAX_DEPTH:
+            if len(parts) > MAX_BASES:
+                break
+            parts.append((base, data[start : match.start()]))
+            start = match.start()
+            scopes.append((name, 0 if empty else 1, base))
+            base = join_url(base, plain(named[1] or named[2] or "")) or base
+        elif scopes and name == scopes[-1][0] and not empty:
+            _, depth, outer = scopes[-1]
+            scopes[-1] = (name, depth - 1 if slash else depth + 1, outer)
+        if scopes and scopes[-1][1] == 0:
+            parts.append((base, data[start : match.end()]))
+            start, base = match.end(), scopes.pop()[2]
+    return [*parts, (base, data[start:])]
+
+
+def root_base(parts: list[tuple[str, str]]) -> str:
+    """The base that the feed's first element names, else where it came from."""
+    return parts[1][0] if len(parts) > 1 and is_feed(parts[1][1]) else parts[0][0]
 
 
 def find_channel_images(page: Page, data: str) -> None:

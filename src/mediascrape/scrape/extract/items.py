@@ -99,7 +99,7 @@ class Document:
     encoding: WHATWG name of the character encoding the document was read in.
     canonical_url, oembed: from `link` elements, resolved.
     data_uris: how many media were `data:` URIs, which are counted, not kept.
-    feed: the document is an RSS or Atom feed.
+    feed: the document is an RSS or Atom feed, or a sitemap.
     """
 
     base_url: str
