@@ -122,7 +122,7 @@ def is_binary(head: bytes) -> bool:
 
     UTF-16 is full of zero bytes, but only on one side of its byte pairs.
     """
-    if head.startswith((b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf")):
+    if head.startswith((b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf", b"<\0", b"\0<")):
         return False
     head = head[:SNIFF_BYTES]
     rest = head.translate(None, _BINARY_BYTES)

@@ -30,7 +30,8 @@ SITEMAP = """<?xml version="1.0" encoding="UTF-8"?>
   xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"
   xmlns:video="http://www.google.com/schemas/sitemap-video/1.1">
  <url><loc>https://example.org/page.png</loc>
-  <image:image><image:loc>https://cdn.example/a?w=1&amp;h=2</image:loc><image:caption>Two  cats &amp; a dog</image:caption>
+  <image:image><image:loc>https://cdn.example/a?w=1&amp;h=2</image:loc>
+   <image:caption>Two  cats &amp; a dog</image:caption>
    <image:title>Cats</image:title><image:license>https://example.org/licence.png</image:license></image:image>
   <image:image><image:loc><![CDATA[ https://cdn.example/b.jpg ]]></image:loc></image:image>
   <video:video><video:thumbnail_loc>https://cdn.example/still.jpg</video:thumbnail_loc>
