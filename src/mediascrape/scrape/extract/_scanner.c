@@ -7,12 +7,11 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef uint8_t byte;
 
-enum { WORD_MAX = 31, TABLE_SIZE = 512, BLOCK = 64 };
+enum { WORD_MAX = 31, TABLE_SIZE = 512 };
 
 /* Classes of characters. */
 enum { AFTER_NAME = 1, AFTER_EXTENSION = 2, SPACE = 4, LETTER = 8, ALPHANUMERIC = 16, BETWEEN = 32 };
@@ -231,167 +230,159 @@ tag_named(Scanner *self, const Text *text, Py_ssize_t index, Py_ssize_t *end)
     return word->name == NULL ? NULL : word;
 }
 
+/* What one search gathers. */
+typedef struct {
+    const Text *text;
+    Py_ssize_t from, to;
+    PyObject *tags, *hints;
+    Py_ssize_t after; /* what stands before belongs to a tag that was found */
+} Search;
+
 static int
-append_tag(PyObject *tags, PyObject *name, Py_ssize_t start, Py_ssize_t end)
+append_tag(Search *search, PyObject *name, Py_ssize_t start, Py_ssize_t end)
 {
     PyObject *first = PyLong_FromSsize_t(start), *last = PyLong_FromSsize_t(end), *tuple = NULL;
     if (first != NULL && last != NULL) tuple = PyTuple_Pack(3, name, first, last);
-    int failed = tuple == NULL || PyList_Append(tags, tuple) < 0;
+    int failed = tuple == NULL || PyList_Append(search->tags, tuple) < 0;
     Py_XDECREF(tuple);
     Py_XDECREF(first);
     Py_XDECREF(last);
+    search->after = end;
     return failed ? -1 : 0;
 }
 
-/* Appends the tags that begin in [from, to); returns `to`, or the end of a name that stops. -1 for an exception. */
-static Py_ssize_t
-find_tags(Scanner *self, const Text *text, Py_ssize_t from, Py_ssize_t to, PyObject *tags)
-{
-    Py_ssize_t i = from, end;
-    while ((i = next_of(text, '<', i, to)) >= 0) {
-        byte c = lower[at(text, i + 1)], next = lower[at(text, i + 2)];
-        int hides = c == '!' || c == '?' ? 2 : c == '/' && !is(next, LETTER) && next != '>' ? 3 : 0;
-        if (hides) {
-            if (append_tag(tags, Py_None, i, i + hides) < 0) return -1;
-            i += hides;
-            continue;
-        }
-        const Word *word = *beginning(&self->tags, c, next) ? tag_named(self, text, i, &end) : NULL;
-        if (word == NULL) {
-            i++;
-            continue;
-        }
-        if (append_tag(tags, word->name, i, end) < 0) return -1;
-        if (word->stops) return end;
-        i = end;
-    }
-    return to;
-}
-
-typedef struct {
-    Py_ssize_t *items;
-    Py_ssize_t count, room;
-    Py_ssize_t few[256];
-} Places;
-
 static int
-add_place(Places *places, Py_ssize_t place)
+append_hint(Search *search, Py_ssize_t place)
 {
-    if (places->count == places->room) {
-        Py_ssize_t *grown = PyMem_Malloc((size_t)places->room * 2 * sizeof *grown);
-        if (grown == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        memcpy(grown, places->items, (size_t)places->count * sizeof *grown);
-        if (places->items != places->few) PyMem_Free(places->items);
-        places->items = grown;
-        places->room *= 2;
-    }
-    places->items[places->count++] = place;
-    return 0;
+    PyObject *number = PyLong_FromSsize_t(place);
+    int failed = number == NULL || PyList_Append(search->hints, number) < 0;
+    Py_XDECREF(number);
+    return failed ? -1 : 0;
 }
 
-/* Dots in [from, to) before a media extension that ends there. */
+/* At a `<`. What is searched ends behind a name that stops. */
 static int
-find_extensions(Scanner *self, const Text *text, Py_ssize_t from, Py_ssize_t to, Places *places)
+look_at_tag(Scanner *self, Search *search, Py_ssize_t i)
 {
-    Py_ssize_t i = from;
-    for (; (i = next_of(text, '.', i, to)) >= 0; i++) {
-        char name[WORD_MAX];
-        uint32_t hash = 0;
-        int length = 0;
-        byte c = lower[at(text, i + 1)];
-        if (!*beginning(&self->extensions, c, lower[at(text, i + 2)])) continue;
-        while (is(c = lower[at(text, i + 1 + length)], ALPHANUMERIC) && length < self->extensions.longest) {
-            name[length++] = (char)c;
-            hash = hashed(hash, c);
-        }
-        if (is(c, AFTER_EXTENSION) && slot_of(&self->extensions, name, length, hash)->name != NULL
-            && add_place(places, i) < 0)
-            return -1;
-    }
-    return 0;
+    const Text *text = search->text;
+    byte c = lower[at(text, i + 1)], next = lower[at(text, i + 2)];
+    int hides = c == '!' || c == '?' ? 2 : c == '/' && !is(next, LETTER) && next != '>' ? 3 : 0;
+    if (i < search->after) return 0;
+    if (hides) return append_tag(search, Py_None, i, i + hides);
+    if (!*beginning(&self->tags, c, next)) return 0;
+    Py_ssize_t end;
+    const Word *word = tag_named(self, text, i, &end);
+    if (word == NULL) return 0;
+    if (word->stops) search->to = end;
+    return append_tag(search, word->name, i, end);
 }
 
-/* The first place in [from, to) where four letters stand in any case, or -1.
- * By blocks without a branch in them, which compilers turn into vector instructions. */
-static Py_ssize_t
-next_letters(const Text *text, const char *four, Py_ssize_t from, Py_ssize_t to)
+/* At a dot: a hint before a media extension that ends there. */
+static int
+look_at_extension(Scanner *self, Search *search, Py_ssize_t i)
 {
-    const byte a = (byte)four[0], b = (byte)four[1], c = (byte)four[2], d = (byte)four[3];
-    if (to > text->length - 3) to = text->length - 3;
-    for (Py_ssize_t i = from; i < to;) {
-        const byte *p = text->bytes + i;
-        Py_ssize_t length = to - i < BLOCK ? to - i : BLOCK;
-        byte found = 0;
-        if (length == BLOCK) {
-            for (int k = 0; k < BLOCK; k++)
-                found |= (byte)(((p[k] | 32) == a) & ((p[k + 1] | 32) == b) & ((p[k + 2] | 32) == c)
-                                & ((p[k + 3] | 32) == d));
-        }
-        else
-            found = 1;
-        if (found) {
-            for (int k = 0; k < length; k++)
-                if ((p[k] | 32) == a && (p[k + 1] | 32) == b && (p[k + 2] | 32) == c && (p[k + 3] | 32) == d)
-                    return i + k;
-        }
-        i += length;
+    const Text *text = search->text;
+    char name[WORD_MAX];
+    uint32_t hash = 0;
+    int length = 0;
+    byte c = lower[at(text, i + 1)];
+    if (!*beginning(&self->extensions, c, lower[at(text, i + 2)])) return 0;
+    while (is(c = lower[at(text, i + 1 + length)], ALPHANUMERIC) && length < self->extensions.longest) {
+        name[length++] = (char)c;
+        hash = hashed(hash, c);
     }
-    return -1;
+    if (!is(c, AFTER_EXTENSION) || slot_of(&self->extensions, name, length, hash)->name == NULL) return 0;
+    return append_hint(search, i);
+}
+
+/* Behind the name of a function of CSS. The name is a hint, if it begins in what is searched. */
+static int
+look_at_bracket(Search *search, Py_ssize_t i)
+{
+    Py_ssize_t start = begins(search->text, i - 3, "url")         ? i - 3
+                       : begins(search->text, i - 9, "image-set") ? i - 9
+                                                                  : -1;
+    return start < search->from || start >= search->to ? 0 : append_hint(search, start);
 }
 
 static int
-find_microdata(const Text *text, Py_ssize_t from, Py_ssize_t to, Places *places)
+look_at(Scanner *self, Search *search, Py_ssize_t i)
 {
-    Py_ssize_t i = from;
-    for (; (i = next_letters(text, "item", i, to)) >= 0; i += 4)
-        if ((begins(text, i + 4, "scope") || begins(text, i + 4, "prop")) && add_place(places, i) < 0) return -1;
-    return 0;
-}
-
-static int
-find_decoration(const Text *text, Py_ssize_t from, Py_ssize_t to, Places *places)
-{
-    Py_ssize_t i = from, start;
-    for (; (i = next_letters(text, "back", i, to)) >= 0; i += 4) {
+    const Text *text = search->text;
+    switch (text->bytes[i]) {
+    case '<': return look_at_tag(self, search, i);
+    case '.': return look_at_extension(self, search, i);
+    case '(': return look_at_bracket(search, i);
+    case 'i':
+    case 'I':
+        if (begins(text, i, "itemscope") || begins(text, i, "itemprop")) return append_hint(search, i);
+        return 0;
+    default: {
         byte after = at(text, i + 10);
-        if (begins(text, i + 4, "ground") && (after == '=' || is(after, SPACE)) && add_place(places, i) < 0)
-            return -1;
+        if (begins(text, i, "background") && (after == '=' || is(after, SPACE))) return append_hint(search, i);
+        return 0;
     }
-    /* A function's name stands before its bracket, which may lie behind the last place a word may begin at. */
-    for (i = from; (i = next_of(text, '(', i, to + 9)) >= 0; i++) {
-        start = begins(text, i - 3, "url") ? i - 3 : begins(text, i - 9, "image-set") ? i - 9 : -1;
-        if (start >= from && start < to && add_place(places, start) < 0) return -1;
     }
-    return 0;
+}
+
+/* Sixteen characters at once, by the vectors of GCC and Clang, which any processor has or is given. */
+typedef byte Block __attribute__((vector_size(16)));
+typedef uint64_t Halves __attribute__((vector_size(16)));
+
+enum { STRIDE = 64, AHEAD = 3 };
+
+static inline Block
+block_at(const byte *bytes)
+{
+    Block block;
+    memcpy(&block, bytes, sizeof block);
+    return block;
+}
+
+/* One bit for each of eight bytes that are 0 or 255 in memory, the first the lowest. */
+static inline uint64_t
+bits_of(uint64_t bytes)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bytes = __builtin_bswap64(bytes);
+#endif
+    return ((bytes & 0x0101010101010101u) * 0x0102040810204080u) >> 56;
+}
+
+/* A bit for each of 64 characters that may be a landmark or begin a hint. Three more are read. */
+static inline uint64_t
+conspicuous(const byte *bytes, int decoration)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < STRIDE; i += 16) {
+        Block here = block_at(bytes + i), low = here | 32, third = block_at(bytes + i + AHEAD) | 32;
+        Block marks = (Block)((here == '<') | (here == '.') | ((low == 'i') & (third == 'm')));
+        if (decoration) marks |= (Block)((here == '(') | ((low == 'b') & (third == 'k')));
+        Halves halves = (Halves)marks;
+        bits |= (bits_of(halves[0]) | bits_of(halves[1]) << 8) << i;
+    }
+    return bits;
 }
 
 static int
-by_place(const void *one, const void *other)
+search_all(Scanner *self, Search *search, int decoration)
 {
-    Py_ssize_t a = *(const Py_ssize_t *)one, b = *(const Py_ssize_t *)other;
-    return (a > b) - (a < b);
-}
-
-/* A list of the places in order. Frees what they hold. */
-static PyObject *
-taken(Places *places)
-{
-    for (Py_ssize_t i = 1; i < places->count; i++)
-        if (places->items[i - 1] > places->items[i]) {
-            qsort(places->items, (size_t)places->count, sizeof *places->items, by_place);
-            break;
+    const Text *text = search->text;
+    byte rest[STRIDE + AHEAD];
+    for (Py_ssize_t block = search->from; block < search->to; block += STRIDE) {
+        const byte *bytes = text->bytes + block;
+        if (text->length - block < STRIDE + AHEAD) {
+            memset(rest, 0, sizeof rest);
+            memcpy(rest, bytes, (size_t)(text->length - block));
+            bytes = rest;
         }
-    PyObject *list = PyList_New(places->count);
-    for (Py_ssize_t i = 0; list != NULL && i < places->count; i++) {
-        PyObject *place = PyLong_FromSsize_t(places->items[i]);
-        if (place == NULL) Py_CLEAR(list);
-        else PyList_SET_ITEM(list, i, place);
+        for (uint64_t bits = conspicuous(bytes, decoration); bits; bits &= bits - 1) {
+            Py_ssize_t i = block + __builtin_ctzll(bits);
+            if (i >= search->to) return 0;
+            if (look_at(self, search, i) < 0) return -1;
+        }
     }
-    if (places->items != places->few) PyMem_Free(places->items);
-    return list;
+    return 0;
 }
 
 static PyObject *
@@ -411,23 +402,17 @@ scanner_landmarks(PyObject *object, PyObject *const *args, Py_ssize_t count)
     if (from > text.length) from = text.length;
     if (to < from) to = from;
     if (to > text.length) to = text.length;
-    Places places; /* not initialised as a whole: that would be most of the work for a short text */
-    places.items = places.few;
-    places.count = 0;
-    places.room = sizeof places.few / sizeof *places.few;
-    PyObject *tags = PyList_New(0), *hints;
-    if (tags == NULL) return NULL;
-    to = find_tags(self, &text, from, to, tags);
-    int failed = to < 0 || find_extensions(self, &text, from, to, &places) < 0
-                 || find_microdata(&text, from, to, &places) < 0
-                 || (decoration && find_decoration(&text, from, to, &places) < 0);
-    hints = taken(&places);
-    if (failed || hints == NULL) {
-        Py_XDECREF(hints);
-        Py_DECREF(tags);
+    Search search = {&text, from, to, PyList_New(0), PyList_New(0), 0};
+    int failed = search.tags == NULL || search.hints == NULL || search_all(self, &search, decoration) < 0;
+    /* A function's name may end, and its bracket stand, behind the last place at which one may begin. */
+    for (Py_ssize_t i = search.to; !failed && decoration && i < search.to + 10; i++)
+        failed = at(&text, i) == '(' && look_at_bracket(&search, i) < 0;
+    if (failed) {
+        Py_XDECREF(search.tags);
+        Py_XDECREF(search.hints);
         return NULL;
     }
-    return Py_BuildValue("NNn", tags, hints, to);
+    return Py_BuildValue("NNn", search.tags, search.hints, search.to);
 }
 
 /* ---- Attributes ---- */

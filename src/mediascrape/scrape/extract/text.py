@@ -44,7 +44,10 @@ _absurd_number: Final = re.compile(r"&#(?:0*[1-9][0-9]{9,}|[xX]0*[1-9A-Fa-f][0-9
 
 def label(raw: str) -> str | None:
     """A raw attribute value as one line of text, or None if it says nothing."""
-    return " ".join(plain(raw).split()) or None
+    text = plain(raw)
+    if text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " ":
+        return text or None
+    return " ".join(text.split()) or None
 
 
 def _referred(match: re.Match[str]) -> str:
