@@ -14,10 +14,11 @@ from mediascrape.loadtest.process import RunningOrigin, running_origin
 def pytest_configure() -> None:
     """What the tests show must be what the sources say: a binary hides the source beside it."""
     for binary in Path(package.__file__).parent.rglob("*.so"):
-        for suffix in (".py", ".c"):
-            source = binary.with_name(binary.name.partition(".")[0] + suffix)
-            if source.exists() and source.stat().st_mtime > binary.stat().st_mtime:
-                pytest.exit(f"{source} is newer than what was compiled of it: `make test` compiles anew", 4)
+        stem = binary.name.partition(".")[0]
+        for pattern in (f"{stem}.py", f"{stem}.c", "*.h"):
+            for source in binary.parent.glob(pattern):
+                if source.stat().st_mtime > binary.stat().st_mtime:
+                    pytest.exit(f"{source} is newer than what was compiled: `make test` compiles anew", 4)
 
 
 @pytest.fixture
