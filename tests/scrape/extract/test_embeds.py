@@ -13,6 +13,8 @@ from mediascrape.scrape.extract.embeds import provider_of
          "https://i.ytimg.com/vi/abcdefghijk/hqdefault.jpg"),
         ("//www.youtube-nocookie.com/embed/abcdefghij-", "youtube", "abcdefghij-",
          "https://i.ytimg.com/vi/abcdefghij-/hqdefault.jpg"),
+        ("https://web.archive.org/web/20220724231430if_/https://www.youtube.com/embed/abcdefghijk?rel=0", "youtube",
+         "abcdefghijk", "https://i.ytimg.com/vi/abcdefghijk/hqdefault.jpg"),
         ("https://www.youtube.com/v/abcdefghijk", "youtube", "abcdefghijk",
          "https://i.ytimg.com/vi/abcdefghijk/hqdefault.jpg"),
         ("https://www.youtube.com/embed/videoseries?list=PL1-x", "youtube", "PL1-x", None),

@@ -268,6 +268,31 @@ def test_what_a_meta_element_names_is_of_the_kind_it_says(html: str, kind: str) 
     assert one(html).kind == kind
 
 
+def test_what_open_graph_says_of_an_image_holds_for_both_of_its_urls() -> None:
+    document = read(
+        "<meta property=og:image content=http://e.org/a><meta property=og:image:type content=image/webp>"
+        "<meta property=og:image:secure_url content=https://e.org/a><meta property=og:image:width content=1200>"
+        "<meta property=og:image:alt content='A cat'>"
+        "<meta property=og:image content=/b><meta property=og:image:width content=300>"
+    )
+    assert [(item.url, item.width, item.mime_type, item.alt) for item in document.items] == [
+        ("http://e.org/a", 1200, "image/webp", "A cat"),
+        ("https://e.org/a", 1200, "image/webp", "A cat"),
+        ("https://example.org/b", 300, None, None),
+    ]
+
+
+def test_both_urls_of_a_video_are_of_the_kind_its_type_says() -> None:
+    html = "<meta property=og:video content=http://e.org/a><meta property=og:video:secure_url content=https://e.org/a>"
+    after, before = (
+        html + "<meta property=og:video:type content=video/mp4>",
+        html.replace("><meta", "><meta property=og:video:type content=video/mp4><meta"),
+    )
+    assert [[item.kind for item in read(each).items] for each in (html, after, before)] == [
+        ["embed", "embed"], ["video", "video"], ["video", "video"]
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("marked", "flag"),
     [

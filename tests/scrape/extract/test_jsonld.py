@@ -58,3 +58,22 @@ def test_any_value_may_stand_anywhere(node: object) -> None:
 )
 def test_an_image_may_have_a_list_of_urls(node: object) -> None:
     assert urls(node) == ["https://example.org/a.png"]
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        {"image": {"@list": ["/a.png"]}},
+        {"image": {"@set": [{"@type": "ImageObject", "url": "/a.png"}]}},
+        {"image": [{"@value": "/a.png"}]},
+        {"@type": "SoftwareApplication", "screenshot": "/a.png"},
+        {"photos": ["/a.png", "A photo"]},
+    ],
+)
+def test_an_image_in_other_words(node: object) -> None:
+    assert urls(node) == ["https://example.org/a.png"]
+
+
+def test_a_property_that_may_be_media_is_when_its_extension_says_so() -> None:
+    node = {"video": "/a.mp4", "audio": ["/b.mp3", "/c"], "trailer": "/d", "screenshot": "/e"}
+    assert urls(node) == ["https://example.org/a.mp4", "https://example.org/b.mp3"]

@@ -152,6 +152,10 @@ for _provider in PROVIDERS:
 _PLAYED: Final = frozenset({"embed", "video"})
 
 
+#: A page of the Wayback Machine: its time, its mode, and the URL it was taken from.
+_archived: Final = re.compile(r"https?://web\.archive\.org/web/\d+(?:[a-z]{2}_)?/(https?://.+)").match
+
+
 def name_providers(items: Iterable[MediaItem]) -> None:
     """Note provider, id and still of the embeds (and videos) whose player is known."""
     for item in items:
@@ -165,7 +169,10 @@ def name_providers(items: Iterable[MediaItem]) -> None:
 
 
 def provider_of(url: str) -> tuple[Provider, str] | None:
-    """The provider of a normalised URL, and the id of the media there."""
+    """The provider of a normalised URL, and the id of the media there; of an archived copy, what it is a copy of."""
+    archived = _archived(url)
+    if archived is not None:
+        url = archived[1]
     host, _, path = url.partition("://")[2].partition("/")
     while host:
         for provider in _BY_HOST.get(host, ()):

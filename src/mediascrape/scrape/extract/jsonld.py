@@ -26,6 +26,10 @@ PROPERTIES: Final[dict[str, Kind]] = {
     "contentUrl": "embed",  # or what the node or the extension tells
     "embedUrl": "embed",
 }
+#: Properties whose value, when it is a text, is media if its extension says so.
+_MAYBE: Final = frozenset(
+    {"associatedMedia", "audio", "encoding", "images", "photos", "screenshot", "trailer", "video"}
+)
 _wrapping: Final = re.compile(
     r"/\*\s*<!\[CDATA\[\s*\*/|//\s*<!\[CDATA\[|<!\[CDATA\[|(?:/\*\s*|//\s*)?\]\]>(?:\s*\*/)?|<!--|-->"
 )
@@ -98,22 +102,37 @@ def _find_in_node(page: Page, node: dict[str, object]) -> None:
         name = _term(key) if ":" in key else key
         kind = PROPERTIES.get(name)
         if kind is None:
+            if name in _MAYBE:
+                _find_files(page, name, value, node)
             continue
         if name == "contentUrl":
             if not _OTHER_CONTENT.isdisjoint(types):
                 continue
             form = node.get("encodingFormat")
             kind = own or (kind_of_mime(form) if isinstance(form, str) else None) or kind
-        for entry in value if isinstance(value, list) else [value]:
+        for entry in _entries(value):
             if isinstance(entry, str):
                 _add(page, entry, kind, name, node)
             elif isinstance(entry, dict) and kind == "image" and (url := _url_of(entry)) is not None:
                 _add(page, url, "image", name, entry)
     if own == "image":
-        named = node.get("url")
-        for entry in named if isinstance(named, list) else [named]:
+        for entry in _entries(node.get("url")):
             if isinstance(entry, str):
                 _add(page, entry, "image", "url", node)
+
+
+def _find_files(page: Page, name: str, value: object, node: dict[str, object]) -> None:
+    """The texts of a property that have the extension of a media file."""
+    for entry in _entries(value):
+        if isinstance(entry, str) and kind_of_url(entry):
+            _add(page, entry, None, name, node)
+
+
+def _entries(value: object) -> list[object]:
+    """The values of a property: one, a list of them, or a list as JSON-LD 1.1 writes it out (section 4.3)."""
+    if isinstance(value, dict):
+        value = value.get("@list") or value.get("@set") or value
+    return value if isinstance(value, list) else [value]
 
 
 def _term(key: str) -> str:
@@ -134,8 +153,8 @@ def _types(node: dict[str, object]) -> list[str]:
 
 
 def _url_of(node: dict[str, object]) -> str | None:
-    """The image that a node stands for: its `url`, its `contentUrl`, or its IRI if that is all and a file's."""
-    url = node.get("url") or node.get("contentUrl")
+    """The image that a node stands for: its `url`, `contentUrl` or value, or its IRI if that is all and a file's."""
+    url = node.get("url") or node.get("contentUrl") or node.get("@value")
     if isinstance(url, str):
         return url
     iri = node.get("@id")
@@ -144,7 +163,7 @@ def _url_of(node: dict[str, object]) -> str | None:
     return None
 
 
-def _add(page: Page, ref: str, kind: Kind, name: str, node: dict[str, object]) -> None:
+def _add(page: Page, ref: str, kind: Kind | None, name: str, node: dict[str, object]) -> None:
     if not ref or "{{" in ref or len(ref) > 8192:
         return
     if "&amp;" in ref:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from mediascrape.scrape.extract import lazy
-from mediascrape.scrape.extract.items import Kind
+from mediascrape.scrape.extract.items import Kind, MediaItem
 from mediascrape.scrape.extract.kinds import kind_of_mime, kind_of_url
 from mediascrape.scrape.extract.microdata import PROPERTIES, kind_of_property
 from mediascrape.scrape.extract.page import Page, mime_type, pixels
@@ -51,7 +51,7 @@ def _find_property(page: Page, name: str, content: str, key: str) -> bool:
         ref = _reference(content)
         item = page.add_media(ref, "embed", via) if kind is None else page.add(ref, kind, via)
         if item is not None:
-            page.metas[via] = item
+            _note(page, via, item, is_same=lower.endswith(":secure_url"))
         return True
     if lower in _ICON_META:
         page.add(_reference(content), "image", f"meta.{lower}", "icon")
@@ -73,10 +73,34 @@ def _find_property(page: Page, name: str, content: str, key: str) -> bool:
     return head in META and _describe(page, META[head][0], tail, content)
 
 
+#: Stands for the second URL of a media named by `og:image` and `og:image:secure_url`.
+_SECURE: Final = " secure"
+
+
+def _note(page: Page, via: str, item: MediaItem, *, is_same: bool) -> None:
+    """Remember the media that the structured properties after it describe.
+
+    is_same: it is another URL of the media named before, and what was said of that holds for it, too.
+    """
+    named = page.metas.get(via) if is_same else None
+    if named is None or named is item:
+        page.metas[via] = item
+        page.metas.pop(via + _SECURE, None)
+        return
+    page.metas[via + _SECURE] = item
+    item.alt = item.alt or named.alt
+    item.mime_type = item.mime_type or named.mime_type
+    item.width, item.height = item.width or named.width, item.height or named.height
+    if item.kind == "embed":
+        item.kind = named.kind
+
+
 def _describe(page: Page, via: str, tail: str, content: str) -> bool:
     """A structured property (`og:image:width`) of the media named before it."""
-    item = page.metas.get(via)
-    if item is not None:
+    for key in (via, via + _SECURE):
+        item = page.metas.get(key)
+        if item is None:
+            continue
         if tail == "alt":
             item.alt = item.alt or label(content)
         elif tail in ("type", "content_type"):
