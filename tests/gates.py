@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
-from mediascrape.queue.groups import Granted, GroupGate, GroupLimits, Wait
+from mediascrape.queue.groups import REPORT_LINGER_S, Granted, GroupGate, GroupLimits, Wait
 
 BASE = "bull:media-scrape:"
 GROUP = "https://example.org"
@@ -29,3 +30,8 @@ async def waits(gate: GroupGate, limits: GroupLimits = EIGHT, group: str = GROUP
     answer = await gate.acquire(group, limits)
     assert isinstance(answer, Wait), answer
     return answer
+
+
+async def all_reported() -> None:
+    """Ends when what jobs have said of their groups has gone to the server, without further requests."""
+    await asyncio.sleep(2 * REPORT_LINGER_S)

@@ -6,8 +6,17 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
-from gates import EIGHT, GROUP, Clock, granted, waits
-from mediascrape.queue.groups import GateOptions, Granted, GroupGate, GroupLimits, Wait
+from redis.asyncio import Redis
+
+from gates import EIGHT, GROUP, Clock, all_reported, granted, waits
+from mediascrape.queue.groups import (
+    NEWS_LINGER_S,
+    GateOptions,
+    Granted,
+    GroupGate,
+    GroupLimits,
+    Wait,
+)
 
 # --- slots -----------------------------------------------------------------------------------
 
@@ -25,9 +34,34 @@ async def test_a_released_slot_serves_another_worker(gates: Callable[..., GroupG
     one, other, limits = gates(), gates(), GroupLimits(concurrent=1)
     slot = await granted(one, limits)
     await waits(other, limits)
-    one.release(slot)
-    await one.acquire("another", limits)  # the report went out with this
+    one.release(slot, "ok")
+    await all_reported()
     await granted(other, limits)
+
+
+async def test_what_another_worker_may_wait_for_is_told_soon(gates: Callable[..., GroupGate]) -> None:
+    one, other, limits = gates(), gates(), GroupLimits(concurrent=2)
+    await granted(other, limits)
+    slot = await granted(one, limits)
+    one.release(await granted(one, EIGHT, "not shared"), "ok")  # its timer must not keep the other's news
+    one.release(slot, "ok")
+    await asyncio.sleep(4 * NEWS_LINGER_S)
+    await granted(other, limits)
+
+
+async def test_a_report_goes_with_the_next_request_for_its_group(
+    gates: Callable[..., GroupGate], redis: Redis
+) -> None:
+    gate, rounds, groups = gates(), 8, [f"group-{number}" for number in range(12)]
+    await redis.config_resetstat()
+    for _ in range(rounds):
+        for group in groups:
+            gate.release(await granted(gate, group=group), "ok")
+    await gate.close()
+    states = (await redis.info("commandstats"))["cmdstat_set"]["calls"]
+    assert states <= (rounds + 2) * len(
+        groups
+    )  # the last reports, and perhaps a timer's; apart it were twice as many
 
 
 async def test_releasing_twice_frees_one_slot(gates: Callable[..., GroupGate]) -> None:
@@ -154,7 +188,7 @@ async def test_after_a_pause_one_probe_decides(gates: Callable[..., GroupGate], 
     probe = await granted(one)
     assert (await waits(other)).why == "probing"
     one.release(probe, "ok")
-    await one.acquire("another", GroupLimits())
+    await all_reported()
     clock.now += 1000  # the gap learned from the refusal
     await granted(other)
 

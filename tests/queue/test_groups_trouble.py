@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from gates import BASE, GROUP, Clock, granted, waits
+from gates import BASE, GROUP, Clock, all_reported, granted, waits
 from mediascrape.errors import QueueUnavailableError
 from mediascrape.queue.connection import connect
 from mediascrape.queue.embedded import EmbeddedValkey
@@ -26,6 +26,7 @@ async def test_snapshot_says_who_waits_and_why(gates: Callable[..., GroupGate], 
     gate.release(await granted(gate, group="refusing"), "refused", pause_ms=60_000)
     await granted(gate, group="quiet")
     await gate.acquire("quiet", GroupLimits())
+    await all_reported()
     refusing, crowded = await gate.snapshot()
     assert (refusing.group, refusing.why, refusing.held, refusing.rests) == ("refusing", "refused", 0, 1)
     assert 59_000 < refusing.paused_ms <= 60_000
@@ -56,7 +57,7 @@ async def test_counts_are_right_again_after_the_server_lost_them(
     await granted(busy, limits)
     await redis.flushall()
     busy.release(first)
-    await busy.acquire("another", limits)
+    await all_reported()
     await granted(other, limits)
     await waits(other, limits)
 

@@ -8,12 +8,12 @@
   ARGV[1]     this worker
   ARGV[2]     now in ms, or "" for the server's clock, which all workers share
   ARGV[3]     MessagePack array of options, in the order they are read below
-  ARGV[4...]  one MessagePack array per group, in the order of KEYS[3...]:
+  ARGV[4]     MessagePack array of one array per group, in the order of KEYS[3...]:
                 name, want, held, concurrent, gap, ok, failed, refused, pause, hold sum, hold count
 
   `held` is the number of slots this worker holds now, not a change of it: a call whose reply got lost
-  is mended by the next one. Replies, per group: granted, why the others wait, rests in a row, and the
-  delay in ms of each one that waits.
+  is mended by the next one. Replies, per group: granted, why the others wait, rests in a row, slots
+  that other workers hold, and the delay in ms of each one that waits.
 ]]
 local now = tonumber(ARGV[2])
 if not now then
@@ -61,18 +61,16 @@ local NOTHING = {
 local TIMES = { paused = true, next = true, promised = true, tail = true, far = true }
 local STATE = { __index = NOTHING }
 
-local function load(key)
-  local packed = redis.call("GET", key)
+local function load(packed)
   -- since: when the group was first asked for; workers: worker -> slots it holds
   return setmetatable(packed and cmsgpack.unpack(packed) or { since = now, workers = {} }, STATE)
 end
 
 local function store(key, state, busy_until)
-  local kept = {}
   for name, value in pairs(state) do
-    if value ~= 0 and not (TIMES[name] and value <= now) then kept[name] = value end
+    if value == 0 or (TIMES[name] and value <= now) then state[name] = nil end
   end
-  redis.call("SET", key, cmsgpack.pack(kept), "PX", math.ceil(busy_until - now) + KEEP)
+  redis.call("SET", key, cmsgpack.pack(state), "PX", math.ceil(busy_until - now) + KEEP)
 end
 
 local function begin_rest(state, pause, refused)
@@ -123,11 +121,11 @@ local function others_hold(state)
 end
 
 --- How many may start now, and why not more.
-local function room(state, held, concurrent, gap)
+local function room(state, held, others, concurrent, gap)
   if now < state.paused then return 0, state.refused == 1 and "refused" or "resting" end
   local limit, why = concurrent, "slots"
   if state.rests > 0 then limit, why = 1, "probing" end
-  local free = math.max(0, limit - held - others_hold(state))
+  local free = math.max(0, limit - held - others)
   if free > 0 and gap > 0 then
     if now < state.next then return 0, "gap" end
     return 1, "gap"
@@ -160,10 +158,10 @@ local function line_up(state, count, step, reply)
   end
 end
 
-local function serve(key, entry)
+local function serve(key, packed, entry)
   local name, want, held, concurrent, least_gap, ok, failed, refused, pause, hold_sum, hold_count =
     unpack(entry)
-  local state = load(key)
+  local state = load(packed)
   take_reports(state, concurrent, ok, failed, refused, pause)
   if hold_count > 0 then
     local mean = math.max(1, hold_sum / hold_count)
@@ -172,9 +170,10 @@ local function serve(key, entry)
   end
 
   local gap = math.max(least_gap, state.gap)
-  local free, why = room(state, held, concurrent, gap)
+  local others = others_hold(state)
+  local free, why = room(state, held, others, concurrent, gap)
   local granted = math.min(want, free)
-  local reply = { granted, why, state.rests }
+  local reply = { granted, why, state.rests, others }
   if granted > 0 and gap > 0 then state.next = now + gap end
   if want > granted then
     -- Before the first slot comes back, the time they have been gone is the best guess.
@@ -190,6 +189,7 @@ local function serve(key, entry)
   return reply
 end
 
+local states = redis.call("MGET", unpack(KEYS, 3))
 local replies = {}
-for i = 3, #KEYS do replies[i - 2] = serve(KEYS[i], cmsgpack.unpack(ARGV[i + 1])) end
+for i, entry in ipairs(cmsgpack.unpack(ARGV[4])) do replies[i] = serve(KEYS[i + 2], states[i], entry) end
 return replies

@@ -22,20 +22,22 @@ from time import monotonic
 from typing import Any, Final
 from uuid import uuid4
 
-from msgpack import packb
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from mediascrape.errors import QueueUnavailableError
 from mediascrape.queue.link import Link
 from mediascrape.queue.lua import command
+from mediascrape.queue.wire import pack
 
 logger = logging.getLogger(__name__)
 
 #: Groups served by one call of the script, which holds up the server meanwhile.
 MAX_GROUPS_PER_CALL: Final = 200
-#: Seconds that reports may wait for company when nobody waits for an answer.
-REPORT_LINGER_S: Final = 0.01
+#: Seconds that a report may wait to go with the next request for its group, which would else cost the
+#: server the same again; where another worker may be waiting for what it tells, much less.
+REPORT_LINGER_S: Final = 0.1
+NEWS_LINGER_S: Final = 0.01
 #: Seconds before the next try after the server could not be reached.
 RETRY_S: Final = 0.5
 
@@ -70,11 +72,12 @@ class GateOptions:
 
 @dataclass(slots=True, eq=False)
 class Granted:
-    """A slot of `group`, to be given back with `GroupGate.release`."""
+    """A slot of `group`, to be given back with `GroupGate.release`. shared: other workers hold some, too."""
 
     group: str
     limits: GroupLimits
     since: float
+    shared: bool = False
     released: bool = False
 
 
@@ -143,16 +146,20 @@ class GroupGate:
         self._clock = clock
         self._worker = uuid4().hex[:12]
         self._prefix = f"{base}ms:gate:"
-        self._packed_options = packb(
+        self._packed_options = pack(
             [
                 options.lease_ms, options.rest_ms, options.rest_max_ms, options.failures_before_rest,
                 options.hold_guess_ms, options.horizon_ms, options.overbook,
             ]
         )  # fmt: skip
-        self._pending: dict[str, _Pending] = {}
+        #: What the next call says, and reports that wait to go with a request for their group.
+        self._next: dict[str, _Pending] = {}
+        self._reports: dict[str, _Pending] = {}
         self._held: dict[str, int] = {}
         self._wake = asyncio.Event()
         self._linger: asyncio.TimerHandle | None = None
+        self._lingers_s = 0.0
+        self._heartbeat: asyncio.TimerHandle | None = None
         self._loop: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -163,7 +170,7 @@ class GroupGate:
 
         The limits of the latest call hold. Raises QueueUnavailableError when the server is out of reach.
         """
-        pending = self._entry(group, limits)
+        pending = self._next_entry(group, limits)
         pending.limits = limits
         answer: asyncio.Future[Granted | Wait] = asyncio.get_running_loop().create_future()
         pending.askers.append(answer)
@@ -183,13 +190,13 @@ class GroupGate:
         effect: `ok`, `failed` (counts towards a rest), `refused` (the group asked for less: it pauses,
         and later starts are farther apart), `none` (says nothing of the group). pause_ms: the pause
         that the group asked for; 0 leaves its length to the gate.
-        Nothing is awaited: the report goes out with the next call.
+        Nothing is awaited: the report goes out with the next request for the group, or a little later.
         """
         if granted.released:
             return
         granted.released = True
         group = granted.group
-        pending = self._entry(group, granted.limits)
+        pending = self._report_entry(group, granted.limits)
         if effect == "ok":
             pending.ok += 1
         elif effect == "failed":
@@ -205,7 +212,7 @@ class GroupGate:
             self._held[group] = left
         else:
             self._held.pop(group, None)
-        self._wake_soon()
+        self._report_within(NEWS_LINGER_S if granted.shared or effect != "ok" else REPORT_LINGER_S)
 
     # --- for operators -----------------------------------------------------------------------
 
@@ -223,42 +230,66 @@ class GroupGate:
     async def close(self) -> None:
         """Send the last reports and give up this worker's slots."""
         self._closing = True
-        self._wake.set()
+        self._send_reports()
         if self._loop is not None:
             await asyncio.gather(self._loop, return_exceptions=True)
-        if self._linger is not None:
-            self._linger.cancel()
+        for timer in (self._linger, self._heartbeat):
+            if timer is not None:
+                timer.cancel()
         await self._link.aclose()
 
     # --- the calls ---------------------------------------------------------------------------
 
-    def _entry(self, group: str, limits: GroupLimits) -> _Pending:
-        pending = self._pending.get(group)
+    def _next_entry(self, group: str, limits: GroupLimits) -> _Pending:
+        """What the next call says of the group, its report included."""
+        pending = self._next.get(group)
         if pending is None:
-            pending = self._pending[group] = _Pending(limits)
+            waiting = self._reports.pop(group, None)
+            pending = self._next[group] = _Pending(limits) if waiting is None else waiting
+        self._start()
+        return pending
+
+    def _report_entry(self, group: str, limits: GroupLimits) -> _Pending:
+        """The same, but it may wait."""
+        pending = self._next.get(group) or self._reports.get(group)
+        if pending is None:
+            pending = self._reports[group] = _Pending(limits)
+        self._start()
+        return pending
+
+    def _start(self) -> None:
         if self._loop is None:
             self._loop = asyncio.create_task(self._run())
-        return pending
+            self._beat()
 
     def _now_ms(self) -> float:
         return monotonic() * 1000 if self._clock is None else self._clock()
 
-    def _wake_soon(self) -> None:
-        if self._linger is None and not self._wake.is_set():
-            self._linger = asyncio.get_running_loop().call_later(REPORT_LINGER_S, self._wake.set)
+    def _report_within(self, seconds: float) -> None:
+        if self._linger is not None:
+            if self._lingers_s <= seconds:
+                return
+            self._linger.cancel()
+        self._lingers_s = seconds
+        self._linger = asyncio.get_running_loop().call_later(seconds, self._send_reports)
+
+    def _send_reports(self) -> None:
+        self._linger = None
+        self._next.update(self._reports)
+        self._reports.clear()
+        self._wake.set()
+
+    def _beat(self) -> None:
+        """Renew the lease; say again what is held, in case the server has lost it."""
+        for group in self._held:
+            self._next_entry(group, GroupLimits())
+        self._wake.set()
+        self._heartbeat = asyncio.get_running_loop().call_later(self._options.lease_ms / 3000, self._beat)
 
     async def _run(self) -> None:
-        heartbeat_s = self._options.lease_ms / 3000
-        while not (self._closing and not self._pending):
-            try:
-                async with asyncio.timeout(heartbeat_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                self._tell_all_held()
+        while not (self._closing and not self._next):
+            await self._wake.wait()
             self._wake.clear()
-            if self._linger is not None:
-                self._linger.cancel()
-                self._linger = None
             try:
                 await self._flush()
             except QueueUnavailableError as error:
@@ -267,14 +298,9 @@ class GroupGate:
                     return  # the slots come free when the lease ends
                 await asyncio.sleep(RETRY_S)
 
-    def _tell_all_held(self) -> None:
-        """Renew the lease; say again what is held, in case the server has lost it."""
-        for group in self._held:
-            self._entry(group, GroupLimits())
-
     async def _flush(self) -> None:
-        while self._pending:
-            batch = [self._pending.popitem() for _ in range(min(len(self._pending), MAX_GROUPS_PER_CALL))]
+        while self._next:
+            batch = [self._next.popitem() for _ in range(min(len(self._next), MAX_GROUPS_PER_CALL))]
             try:
                 replies = await self._serve(batch)
             except (QueueUnavailableError, RedisError) as error:
@@ -287,17 +313,15 @@ class GroupGate:
         prefix = f"{self._prefix}group:"
         keys = [f"{self._prefix}workers", f"{self._prefix}waiting", *(prefix + group for group, _ in batch)]
         now = "" if self._clock is None else str(self._clock())
-        arguments: list[str | bytes] = [self._worker, now, self._packed_options]
-        for group, entry in batch:
-            limits = entry.limits
-            arguments.append(
-                packb(
-                    (
-                        group, len(entry.askers), self._held.get(group, 0), limits.concurrent, limits.gap_ms,
-                        entry.ok, entry.failed, entry.refused, entry.pause_ms, entry.hold_ms, entry.holds,
-                    )
-                )
-            )  # fmt: skip
+        entries = [
+            (
+                group, len(entry.askers), self._held.get(group, 0), entry.limits.concurrent,
+                entry.limits.gap_ms, entry.ok, entry.failed, entry.refused, entry.pause_ms, entry.hold_ms,
+                entry.holds,
+            )
+            for group, entry in batch
+        ]  # fmt: skip
+        arguments: list[str | bytes] = [self._worker, now, self._packed_options, pack(entries)]
         replies: list[list[Any]] = await self._call(_script("gate"), keys, arguments)
         return replies
 
@@ -310,18 +334,18 @@ class GroupGate:
             return await self._link.call(packed)
 
     def _answer(self, group: str, pending: _Pending, reply: list[Any]) -> None:
-        granted, why, rests = reply[:3]
+        granted, why, rests, others = reply[:4]
         now = self._now_ms()
         for index, asker in enumerate(pending.askers):
             if index < granted:
                 if asker.done():  # cancelled meanwhile: the next call says that the slot is free
-                    self._entry(group, pending.limits)
-                    self._wake_soon()
+                    self._report_entry(group, pending.limits)
+                    self._report_within(NEWS_LINGER_S)
                     continue
                 self._held[group] = self._held.get(group, 0) + 1
-                asker.set_result(Granted(group, pending.limits, now))
+                asker.set_result(Granted(group, pending.limits, now, others > 0))
             elif not asker.done():
-                asker.set_result(Wait(reply[3 + index - granted], why, rests))
+                asker.set_result(Wait(reply[4 + index - granted], why, rests))
 
     def _answer_failure(self, batch: Sequence[tuple[str, _Pending]], error: Exception) -> None:
         """Tell those who asked. What was held stays held: it is said again, reports are not."""
@@ -329,8 +353,8 @@ class GroupGate:
             for asker in pending.askers:
                 if not asker.done():
                     asker.set_exception(QueueUnavailableError(str(error)))
-            self._entry(group, pending.limits)
-        self._wake_soon()
+            self._next_entry(group, pending.limits)
+        self._wake.set()
 
 
 @dataclass(frozen=True, slots=True)
