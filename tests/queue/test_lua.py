@@ -168,8 +168,8 @@ async def live(redis: Redis, link: Link, *, batched: bool) -> tuple[list[Any], d
     ]  # fmt: skip
     await run(sorted(finishes, key=lambda call: call.values[5]))
     await run([
-        scripts.move_to_delayed(job_id, Delay(token, 500, skip_attempt=True), 7000, fetch_next=True, claim=CLAIM)
-        for job_id, token in held[4:]
+        scripts.move_to_delayed(job_id, Delay(token, delay, skip_attempt=True), 7000, fetch_next=True, claim=CLAIM)
+        for delay, (job_id, token) in zip((500, 0), held[4:], strict=True)  # the second is due at once
     ])  # fmt: skip
     await run(
         [

@@ -282,6 +282,8 @@ def server_command(directory: Path, socket_path: Path, options: EmbeddedOptions)
         "appendonly": "yes",
         "appendfsync": options.appendfsync,
         "save": "",
+        # Percentiles of each command that nobody asks for: a fiftieth of what a job costs the server.
+        "latency-tracking": "no",
         # Jobs are hashes with a URL in them: as listpacks they take 45 % less memory.
         "hash-max-listpack-value": "1024",
     }

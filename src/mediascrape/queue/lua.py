@@ -8,13 +8,14 @@ upgrade of the package cannot change one unseen.
 A script defines up to forty functions before it does anything, anew in each call, and Lua makes and
 collects an object for every one. Where a worker or a producer calls the same script for many jobs,
 the text is therefore rearranged: the functions first, then what is left as the body of one more
-function, which a loop calls once per job. What it does to the keys is the script's own doing.
+function, which a loop calls once per job. What it does to the keys is the script's own doing, but for
+what it would do over again for each job although nothing can have changed since the one before (`_ONCE`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha1
@@ -88,7 +89,7 @@ def batch_scripts() -> Mapping[str, Script]:
     """The scripts of `BATCHED` by name, rearranged to run many times in one call."""
     scripts = load_scripts()
     return {
-        name: Script.of(name, run_many(scripts[name].source.decode(), own).encode())
+        name: Script.of(name, run_many(scripts[name].source.decode(), own, _once_in(name)).encode())
         for name, own in BATCHED.items()
     }
 
@@ -118,8 +119,45 @@ def command(*parts: str | bytes | float) -> bytes:
 #: BullMQ's build puts every function at the left margin, its `end` as well.
 _FUNCTION = re.compile(r"^local (?:function \w+|\w+ = function)\b.*?^end$\n?", re.DOTALL | re.MULTILINE)
 
+#: Functions that BullMQ calls for every job, by name, and what makes them work once in a call. The limit of the
+#: events stays as it is; the stream, whose limit is a rough one anyway, is trimmed by the first job; the marker
+#: stays set; what is due at one time is promoted at once.
+_ONCE = {
+    "getOrSetMaxEvents": """
+local max_events, ask_max_events = {}, getOrSetMaxEvents
+getOrSetMaxEvents = function(meta)
+  if not max_events[meta] then max_events[meta] = ask_max_events(meta) end
+  return max_events[meta]
+end
+""",
+    "trimEvents": """
+local trimmed, trim_now = {}, trimEvents
+trimEvents = function(meta, events)
+  if not trimmed[events] then trimmed[events] = true; trim_now(meta, events) end
+end
+""",
+    "addBaseMarkerIfNeeded": """
+local marked, mark_now = {}, addBaseMarkerIfNeeded
+addBaseMarkerIfNeeded = function(marker, is_paused_or_maxed)
+  if not is_paused_or_maxed and not marked[marker] then marked[marker] = true; mark_now(marker, false) end
+end
+""",
+    "promoteDelayedJobs": """
+local promoted_at, promote_now = nil, promoteDelayedJobs
+promoteDelayedJobs = function(...)
+  local timestamp = select(7, ...)
+  if timestamp ~= promoted_at then promoted_at = timestamp; promote_now(...) end
+end
+""",
+}
+#: Each job of it may be due at once, and then the next one must promote it.
+_ADDS_DUE_JOBS = "moveToDelayed-11"
+
+_NAME = re.compile(r"^local function (\w+)")
+
 _MANY = """local rcall = redis.call
 {functions}
+{once}
 local function once(KEYS, ARGV)
 {body}
 end
@@ -159,8 +197,12 @@ _LOG = """  if ok and ARGV[first + width - 1] ~= "" and (type(reply) ~= "number"
 """
 
 
-def run_many(source: str, own_key: Sequence[int]) -> str:
-    """A script that runs `source` once for each job.
+def _once_in(name: str) -> frozenset[str]:
+    return frozenset(_ONCE) - ({"promoteDelayedJobs"} if name == _ADDS_DUE_JOBS else set())
+
+
+def run_many(source: str, own_key: Sequence[int], once: Collection[str] = ()) -> str:
+    """A script that runs `source` once for each job, but its functions named in `once` do their work for all.
 
     KEYS are those of `source`; the one at the position `own_key`, if any, stands for nothing. ARGV is
     the number of values per job, then per job its own key, the ARGV of `source` and, where it has a key
@@ -168,8 +210,10 @@ def run_many(source: str, own_key: Sequence[int]) -> str:
     reply is the list of replies. One that raises ends with its error in its place and hinders no other.
     """
     functions, body = split_functions(source)
+    names = {name for function in functions for name in _NAME.findall(function)}
     return _MANY.format(
         functions="".join(functions),
+        once="".join(text for name, text in _ONCE.items() if name in names and name in once),
         body=body,
         own_key="".join(_OWN_KEY.format(key=key) for key in own_key),
         own_count=len(own_key),
