@@ -160,12 +160,13 @@ class Mediascrape:
         """How far the submission's own jobs are, and those of others that answer for its duplicates."""
         batch = await self.store.batch_progress(submission.batch_id)
         done, failed, found, new = batch.done, sum(batch.failed.values()), batch.found, batch.new
-        elsewhere = [job.id for job in submission.jobs if job.duplicate]
-        for scrape in (await self.store.scrapes_for(elsewhere)).values() if elsewhere else ():
-            done += scrape.outcome == OK
-            failed += scrape.outcome != OK
-            found += scrape.found
-            new += scrape.new
+        if submission.queued < len(submission.jobs):
+            elsewhere = [job.id for job in submission.jobs if job.duplicate]
+            for scrape in (await self.store.scrapes_for(elsewhere)).values():
+                done += scrape.outcome == OK
+                failed += scrape.outcome != OK
+                found += scrape.found
+                new += scrape.new
         return Progress(len(submission.jobs), done, failed, 0, found, new)
 
     async def wait(

@@ -210,7 +210,7 @@ async def test_a_server_that_evicts_is_refused(redis: Redis, url: str) -> None:
 
 
 async def test_a_full_server_says_so(redis: Redis, url: str) -> None:
-    await redis.config_set("maxmemory", "1mb")  # less than it takes when empty
+    await redis.config_set("maxmemory", "100kb")  # less than it takes when empty
     with pytest.raises(QueueUnavailableError, match="out of memory"), queue_errors(url):
         await redis.set("text", "x")
 

@@ -6,6 +6,7 @@ need not pay.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import Executable
@@ -29,6 +30,7 @@ def postgresql_text(query: Executable) -> tuple[str, tuple[Any, ...]]:
     return _compile(query, _POSTGRESQL)
 
 
+@lru_cache(maxsize=16)
 def _compile(query: Executable, dialect: Dialect) -> tuple[str, tuple[Any, ...]]:
     compiled = cast("ClauseElement", query).compile(
         dialect=dialect, compile_kwargs={"render_postcompile": True}

@@ -7,6 +7,7 @@ the order of its ids or of an index, and the limit ends the scan.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -274,8 +275,9 @@ def newest_scrapes(query: ScrapeQuery) -> Select:
     return found
 
 
+@lru_cache(maxsize=32)
 def sums(*scopes: str) -> Select:
-    """(scope, name, count, found, new) of these scopes."""
+    """(scope, name, count, found, new) of these scopes. Whoever watches a batch asks again and again."""
     amounts = (sa.func.sum(column) for column in (tallies.c.count, tallies.c.found, tallies.c.new))
     return (
         sa.select(tallies.c.scope, tallies.c.name, *amounts)
