@@ -217,6 +217,8 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         b'a("<a href=' + b"<noscript></a><svg><script<!--<img " * 50_000,
         b"<img " + b" ".join(b"data-x%d=/a.png" % number for number in range(60_000)) + b">",
         b"<'a='image-set(" * 50_000,
+        b"<!--x--!>" * 300_000,
+        b"<!--" + b"-" * 2_000_000,
     ],
     ids=[
         "lt",
@@ -248,6 +250,8 @@ def test_no_bytes_are_an_error(body: bytes) -> None:
         "comments in scripts' tags",
         "attributes",
         "quotes without tags",
+        "comments ended wrongly",
+        "dashes",
     ],
 )
 def test_hostile_documents_end(body: bytes) -> None:

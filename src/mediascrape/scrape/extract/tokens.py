@@ -144,9 +144,12 @@ def end_of_hidden(data: str, start: int) -> int:
         return len(data) if end < 0 else end
     if data.startswith((">", "->"), start + 4):
         return data.find(">", start) + 1
-    end = data.find("-->", start + 4)
-    error = data.find("--!>", start + 4, len(data) if end < 0 else end)
-    return error + 4 if error >= 0 else len(data) if end < 0 else end + 3
+    dashes = data.find("--", start + 4)
+    while dashes >= 0:
+        if data.startswith((">", "!>"), dashes + 2):
+            return data.find(">", dashes) + 1
+        dashes = data.find("--", dashes + 1)
+    return len(data)
 
 
 def may_be_inside(data: str, position: int, start: int) -> bool:
