@@ -145,6 +145,20 @@ def test_state_in_scripts_is_read_only_when_asked_for() -> None:
     assert (item.url, item.kind) == ("https://e.org/deep.jpg", "image")
 
 
+def test_state_may_be_text_within_text() -> None:
+    body = (
+        rb'<script>self.__next_f.push([1,"{\"a\":\"https://e.org/a.mp4\",\"b\":\"https:\\/\\/e.org\\/b.jpg?x=1'
+        rb'\\u0026y=2\",\"c\":\"\\/c.png\"}"])</script><script>x="https://e.org/d.png?a=\u00e9"</script>'
+    )
+    items = extract(body, base_url=BASE, options=ExtractOptions(deep=True)).items
+    assert [item.url for item in items] == [
+        "https://e.org/a.mp4",
+        "https://e.org/b.jpg?x=1&y=2",
+        "https://example.org/c.png",
+        "https://e.org/d.png?a=%C3%A9",
+    ]
+
+
 def test_a_feed_s_enclosures_and_media() -> None:
     document = extract(
         b'<?xml version="1.0"?><rss xmlns:media="http://search.yahoo.com/mrss/"><channel><item>'

@@ -213,6 +213,10 @@ def test_content_of_an_item_of_no_known_kind(html: str, kind: str) -> None:
         ("<img data-x='a.jpg 1x, /b.jpg'>", ["/dir/a.jpg", "/b.jpg"]),
         ("<div data-interchange='[/a.jpg, small], [/b.jpg, (large)]'></div>", ["/a.jpg", "/b.jpg"]),
         ("<img data-lazyload=/a><img data-actualsrc=/b>", ["/a", "/b"]),
+        (
+            "<iframe iframe-src='/player?a=1'></iframe><img lazy-src=/b><img ng-src='/{{c}}'>",
+            ["/player?a=1", "/b"],
+        ),
         ("<p data-x='Lenses and/or 2x, 3x zoom'>", []),
         ("<div data-src=/story></div><div data-normal=/b></div>", []),
     ],

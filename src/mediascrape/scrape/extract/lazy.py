@@ -27,7 +27,7 @@ _KNOWN: Final = re.compile(
     r"pagespeed-[a-z-]*src|source-[a-z_]+|flickity-(?:bg-)?lazyload|td-src-property|original-[a-z]+|"
     r"actualsrc|aload|at2x|bg-?set|bgsrc|backgroundimage|breeze|ezsrc|high-?quality|high-?res|imgsrc|ks-lazyload|"
     r"interchange|large_image|lazyload|normal)"
-    r"|lazy-?src|lsrc|original|datasrc|src-orig|oldsrc|real-?src|_src|file|zoomfile|rel:bf_image_src"
+    r"|[a-z]+-src|lazysrc|lsrc|original|datasrc|src-orig|oldsrc|real-?src|_src|file|zoomfile|rel:bf_image_src"
 ).fullmatch
 #: Names that describe, link or script; a media URL in them is no media of this element.
 _OTHER_USE: Final = re.compile(
