@@ -46,6 +46,19 @@ async def test_a_document_that_cannot_be_read_is_named(
     assert reason in result.err
 
 
+async def test_a_file_of_one_s_own_may_be_larger_than_any_page_fetched(mediascrape: CommandLine) -> None:
+    path = mediascrape.directory / "page.html"
+    path.write_bytes(PAGE + b"<p>words</p>\n" * 3_000_000)
+    result = await mediascrape.run("extract", str(path), *BASE)
+    assert (result.status, len(result.lines())) == (0, 1)
+
+
+async def test_a_file_without_end_is_refused(mediascrape: CommandLine) -> None:
+    result = await mediascrape.run("extract", "/dev/zero", *BASE)
+    assert (result.status, result.out) == (3, "")
+    assert "body_too_large: " in result.err
+
+
 @pytest.mark.parametrize("url", ["", "page.html", "ftp://example.org/"])
 async def test_a_base_url_that_is_none_is_wrong_usage(mediascrape: CommandLine, url: str) -> None:
     result = await mediascrape.run("extract", "-", "--base-url", url, stdin="<img src=a.png>")

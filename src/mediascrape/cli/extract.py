@@ -10,6 +10,7 @@ import click
 
 from mediascrape.cli import EXIT_JOBS_FAILED
 from mediascrape.errors import (
+    BodyTooLargeError,
     ConfigurationError,
     InvalidURLError,
     ScrapeError,
@@ -54,7 +55,7 @@ def extract_command(
     content_only: bool,
     deep: bool,
 ) -> int:
-    """Print the media of the HTML document or feed in FILE (- for standard input), one JSON object per line.
+    """Print the media of the HTML document, feed or sitemap in FILE (- for standard input), one JSON object per line.
 
     FILE may be compressed with gzip. Everything found is printed, each item with its flags (icon,
     decoration, placeholder, pixel, tracker, in_noscript, in_template), unless a filter says otherwise.
@@ -75,7 +76,8 @@ def extract_command(
     url = _normalize(base_url)
     try:
         body = _document(_read(file), content_type)
-        document = extract(body, base_url=url, content_type=content_type, options=ExtractOptions(deep=deep))
+        options = ExtractOptions(deep=deep, max_body_bytes=_MAX_BYTES)
+        document = extract(body, base_url=url, content_type=content_type, options=options)
     except ScrapeError as error:
         from mediascrape.cli.terminal import safe
 
@@ -103,14 +105,19 @@ def _document(raw: bytes, content_type: str | None) -> bytes:
     media had been given.
     """
     if raw.startswith(_GZIP):
-        raw = decode(raw, ["gzip"], DecodingLimits(max_bytes=max(_MAX_BYTES, len(raw))))
+        raw = decode(raw, ["gzip"], DecodingLimits(max_bytes=_MAX_BYTES))
     if content_type is None and (found := sniff(raw[:SNIFF_BYTES])) is not None:
         raise UnsupportedContentError(f"{found[0]} is neither HTML nor a feed")
     return raw
 
 
 def _read(name: str) -> bytes:
+    """Raises ConfigurationError when it cannot be read, BodyTooLargeError when it does not end in time."""
     try:
-        return sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        with sys.stdin.buffer if name == "-" else Path(name).open("rb") as file:
+            raw = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ConfigurationError(f"cannot read {name}: {error.strerror}") from None
+    if len(raw) > _MAX_BYTES:
+        raise BodyTooLargeError(f"longer than {_MAX_BYTES:,} bytes")
+    return raw
