@@ -2,15 +2,17 @@
 
 A page of usual size is parsed in the loop, a few per iteration: handing it to a thread would cost more
 than parsing it does, and Python runs one thread at a time anyway. A large one is parsed in a thread,
-which the interpreter makes give way to the loop every few milliseconds.
+which gives way to the loop every few milliseconds (`giving_way`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Final
 
+from mediascrape.errors import BodyTooLargeError
 from mediascrape.scrape.extract import Document, ExtractOptions, ItemFilter, MediaItem, extract
 from mediascrape.scrape.response import Response
 from mediascrape.scrape.turns import Clock, Guests, LoopTurns
@@ -44,10 +46,11 @@ class Extractor:
         if response.media_kind is not None:
             return _media_file(response)
         size = _likely_size(response)
-        if size > LARGE_BYTES:
-            return await self._in_thread(response, clock)
-        await self._turns.wait(clock, _BYTES_OF_ANY_PAGE + size)
-        return self._read(response)
+        if size <= LARGE_BYTES:
+            await self._turns.wait(clock, _BYTES_OF_ANY_PAGE + size)
+            with suppress(BodyTooLargeError):  # it was packed more tightly than pages are
+                return self._read(response, LARGE_BYTES)
+        return await self._in_thread(response, clock)
 
     def close(self) -> None:
         """Lets go of the thread; what it parses now is not waited for."""
@@ -64,9 +67,9 @@ class Extractor:
         finally:
             self._large.release()
 
-    def _read(self, response: Response) -> Document:
+    def _read(self, response: Response, max_bytes: int | None = None) -> Document:
         document = extract(
-            response.body(),
+            response.body(max_bytes),
             base_url=response.url,
             content_type=response.headers.first("content-type"),
             options=self._options,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mediascrape.errors import EmptyBodyError, UnsupportedContentError
 from mediascrape.scrape.budget import BodyAccount
@@ -87,22 +87,26 @@ class Response:
         """Bytes of body received, as encoded by the host."""
         return sum(map(len, self._pieces))
 
-    def content(self) -> bytes:
+    def content(self, max_bytes: int | None = None) -> bytes:
         """The decoded body whatever it is, empty if there is none; decodes at each call, as `body` does.
 
-        Raises ContentDecodingError, BodyTooLargeError, DecompressionBombError.
+        Raises ContentDecodingError, BodyTooLargeError (also above `max_bytes`), DecompressionBombError.
         """
         encodings = parse_encodings(self.headers.get("content-encoding"))
-        return decode(b"".join(self._pieces), encodings, self._limits)
+        limits = self._limits
+        if max_bytes is not None:
+            limits = replace(limits, max_bytes=min(max_bytes, limits.max_bytes))
+        return decode(b"".join(self._pieces), encodings, limits)
 
-    def body(self) -> bytes:
+    def body(self, max_bytes: int | None = None) -> bytes:
         """The decoded document. Decodes at each call and keeps nothing: call once, drop it soon.
 
+        max_bytes: less than the limit that holds anyway.
         CPU only (about 1 ms for 200 KB of gzip), so it may run in a thread.
         Raises ContentDecodingError, BodyTooLargeError, DecompressionBombError, EmptyBodyError, and
         UnsupportedContentError for a document that is not text whatever its header says.
         """
-        document = self.content()
+        document = self.content(max_bytes)
         if not document:
             raise EmptyBodyError("nothing is left once decoded")
         found = sniff(document[:SNIFF_BYTES])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediascrape.scrape.extract import Document, ExtractOptions, MediaItem, extract
+from mediascrape.scrape.extract.srcset import MAX_CANDIDATES, parse_srcset
 
 BASE = "https://example.org/dir/page.html"
 
@@ -318,3 +319,7 @@ def test_what_is_also_shown_is_no_decoration(marked: str, flag: str) -> None:
 def test_what_a_pattern_found_may_turn_out_to_be_an_icon() -> None:
     html = "<meta name=x content=/a.png><link rel=icon href=/a.png>"
     assert one(html).flags == ("icon",)
+
+
+def test_a_srcset_without_end_is_cut_off() -> None:
+    assert len(parse_srcset("a 1w," * 1_000_000)) == MAX_CANDIDATES

@@ -14,6 +14,7 @@ from mediascrape.scrape.extract.kinds import kind_of_mime, kind_of_url
 from mediascrape.scrape.extract.microdata import TYPES
 from mediascrape.scrape.extract.page import Page, mime_type, pixels
 from mediascrape.scrape.extract.text import dereferenced
+from mediascrape.scrape.giving_way import STEPS, give_way
 
 #: Properties whose value (a text, a node, or a list of these) is media.
 PROPERTIES: Final[dict[str, Kind]] = {
@@ -53,6 +54,8 @@ def find_jsonld(page: Page, text: str) -> None:
         while stack and nodes < MAX_NODES:
             node = stack.pop()
             nodes += 1
+            if not nodes & STEPS:
+                give_way()
             if isinstance(node, dict):
                 _find_in_node(page, node)
                 stack.extend(value for value in reversed(node.values()) if isinstance(value, dict | list))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from mediascrape.scrape.giving_way import STEPS, give_way
+
 #: Step 4 and 5: skip blanks and commas, collect the URL up to a blank.
 _next_url: Final = re.compile(r"[ \t\n\f\r,]*([^ \t\n\f\r]+)").match
 #: The common descriptor: one token, then a comma or the end.
@@ -13,6 +15,8 @@ _is_descriptor: Final = re.compile(
     r"(?:[0-9]+[wh]|-?(?:[0-9]+|[0-9]*\.[0-9]+)(?:[eE][+-]?[0-9]+)?x)"
 ).fullmatch
 _words: Final = re.compile(r"[^ \t\n\f\r]+").findall
+#: Candidates read of one attribute, more than any page has: a hostile one is cut off there.
+MAX_CANDIDATES: Final = 10_000
 
 
 def parse_srcset(text: str) -> list[tuple[str, str | None]]:
@@ -22,7 +26,9 @@ def parse_srcset(text: str) -> list[tuple[str, str | None]]:
     """
     found: list[tuple[str, str | None]] = []
     position, end = 0, len(text)
-    while position < end:
+    while position < end and len(found) < MAX_CANDIDATES:
+        if not len(found) & STEPS:
+            give_way()
         match = _next_url(text, position)
         if match is None:
             break

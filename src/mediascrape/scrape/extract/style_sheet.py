@@ -18,6 +18,7 @@ from mediascrape.scrape.extract.css import (
     may_name_image,
     without_comments,
 )
+from mediascrape.scrape.giving_way import STEPS, give_way
 
 #: At-rules that hold rules; all others are passed over with their block (fonts, pages, what is unknown).
 _GROUPS: Final = frozenset(
@@ -72,7 +73,10 @@ def style_sheet_urls(css: str) -> list[str]:
     if "<" in css and "<!--" in css:
         css = css.replace("<!--", " ").replace("-->", " ")
     found: list[str] = []
-    for head, block in _regular_rules(css) if _is_regular(css) else _rules(css):
+    rules = _regular_rules(css) if _is_regular(css) else _rules(css)
+    for number, (head, block) in enumerate(rules):
+        if not number & STEPS:
+            give_way()
         if _is_ordinary_selector(head) or _is_valid(head):
             found += declaration_urls(block)
     return found
