@@ -60,6 +60,22 @@ def test_each_entry_s_urls_are_relative_to_its_own_base() -> None:
     }
 
 
+def test_a_podcast_s_other_files() -> None:
+    document = read(
+        '<rss xmlns:podcast="https://podcastindex.org/namespace/1.0"><channel>'
+        '<podcast:trailer url="t" type="audio/mpeg"/>'
+        '<podcast:images srcset="https://e.org/a.jpg 1500w, https://e.org/b.jpg 300w"/><item>'
+        '<podcast:alternateEnclosure type="video/mp4"><podcast:source uri="https://e.org/film.mp4"/>'
+        '<podcast:source uri="ipfs://film"/></podcast:alternateEnclosure></item></channel></rss>'
+    )
+    assert [(item.url, item.kind, item.via) for item in document.items] == [
+        ("https://example.org/feeds/t", "audio", "podcast:trailer.url"),
+        ("https://e.org/a.jpg", "image", "podcast:images.srcset"),
+        ("https://e.org/b.jpg", "image", "podcast:images.srcset"),
+        ("https://e.org/film.mp4", "video", "podcast:source.uri"),
+    ]
+
+
 def test_a_base_of_an_entry_is_not_the_feed_s() -> None:
     document = read(
         '<rss><channel><image><url>a.png</url></image><item xml:base="https://e.example/"></item>'

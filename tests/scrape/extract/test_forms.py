@@ -219,6 +219,7 @@ def test_content_of_an_item_of_no_known_kind(html: str, kind: str) -> None:
             ["/player?a=1", "/b"],
         ),
         ("<p data-x='Lenses and/or 2x, 3x zoom'>", []),
+        ("<a href=# rel='/zoom/a.jpg'>x</a><a rel='lightbox[a.b]' href=/c>x</a>", ["/zoom/a.jpg"]),
         ("<div data-src=/story></div><div data-normal=/b></div>", []),
     ],
 )
@@ -271,6 +272,23 @@ def test_a_frame_s_own_document_is_read_too() -> None:
 )
 def test_what_a_meta_element_names_is_of_the_kind_it_says(html: str, kind: str) -> None:
     assert one(html).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("html", "url"),
+    [
+        (
+            "<link rel=alternate type=application/json+oembed href='/oembed?url=x'>",
+            "https://example.org/oembed?url=x",
+        ),
+        ("<p data-x=\"[{'src':'/a-small.png'}]\">", "https://example.org/a-small.png"),
+        ('<p data-x=\'[{"src":"\\/a-small.png"}]\'>', "https://example.org/a-small.png"),
+    ],
+)
+def test_what_only_scripts_would_use_is_found_when_asked_for(html: str, url: str) -> None:
+    assert urls(html) == []
+    (item,) = extract(html.encode(), base_url=BASE, options=ExtractOptions(deep=True)).items
+    assert (item.url, item.flags) == (url, ("weak",))
 
 
 def test_what_open_graph_says_of_an_image_holds_for_both_of_its_urls() -> None:

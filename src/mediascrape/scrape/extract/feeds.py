@@ -96,7 +96,10 @@ def find_channel_images(page: Page, data: str) -> None:
 
 def find_in_feed(page: Page, element: str, attrs: dict[str, str]) -> None:
     """`enclosure`, `media:content`, `media:thumbnail`, `media:player`, `itunes:image`, `podcast:*`."""
-    raw = attrs.get("url") or attrs.get("href")
+    if "srcset" in attrs:
+        page.add_srcset(plain(attrs["srcset"]), "image", f"{element}.srcset")
+    attribute = next((name for name in ("url", "href", "uri") if attrs.get(name)), "")
+    raw = attrs.get(attribute)
     if not raw:
         return
     default: Kind | None = "image" if element.endswith(("thumbnail", "image")) else None
@@ -106,7 +109,6 @@ def find_in_feed(page: Page, element: str, attrs: dict[str, str]) -> None:
         or _media_kinds.get(attrs.get("medium", ""))
         or ("embed" if element.endswith("player") else None)
     )
-    attribute = "url" if attrs.get("url") else "href"
     item = page.add_media(plain(raw), kind, f"{element}.{attribute}")
     if item is not None:
         describe(item, attrs)
@@ -120,5 +122,8 @@ FEED_ELEMENTS: Final = (
     "media:player",
     "itunes:image",
     "googleplay:image",
-    "podcast:alternateenclosure",
+    "podcast:image",
+    "podcast:images",
+    "podcast:source",
+    "podcast:trailer",
 )

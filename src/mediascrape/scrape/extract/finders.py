@@ -50,7 +50,7 @@ _DESCRIBED: Final = frozenset(
 #: Attributes that never hold a URL of media; knowing them here spares a call.
 _DESCRIBING: Final = (
     "alt", "title", "width", "height", "class", "id", "style", "sizes", "loading", "type", "media", "itemprop",
-    "decoding", "name", "href", "rel", "target", "onclick", "role", "border", "align", "data-id", "itemscope",
+    "decoding", "name", "href", "target", "onclick", "role", "border", "align", "data-id", "itemscope",
     "itemtype", "frameborder", "allowfullscreen", "scrolling", "value", "content", "placeholder",
 )  # fmt: skip
 #: What the scanner need not spell out anew for each tag.

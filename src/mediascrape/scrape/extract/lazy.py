@@ -32,7 +32,7 @@ _KNOWN: Final = re.compile(
 #: Names that describe, link or script; a media URL in them is no media of this element.
 _OTHER_USE: Final = re.compile(
     r"href|content|value|action|data|on[a-z]+|aria-.*|xmlns.*|codebase|longdesc|cite|srcdoc|usemap|itemid|itemtype|"
-    r"id|class|style|alt|title|name|type|media|sizes|rel|width|height|v-.*|:.*|@.*|"
+    r"id|class|style|alt|title|name|type|media|sizes|width|height|v-.*|:.*|@.*|"
     r"data-(?:.*-)?(?:page-?url|permalink|share-?url|href|link)"
 ).fullmatch
 #: Elements that show media, and the kind a URL without extension has in their lazy attributes.
@@ -58,9 +58,9 @@ _first_candidate: Final = re.compile(r"(\S++)\s++[0-9.]++[wx]\s*+(?:,|\Z)").matc
 #: Foundation's Interchange: `[URL, where], [URL, where]`.
 _interchange: Final = re.compile(r"\[\s*([^\s,\[\]]++)\s*,[^\[\]]*+\]").finditer
 _json_string: Final = re.compile(
-    r"\"((?:https?:)?(?:\\?/){1,2}[^\"\s\\]*(?:\\/[^\"\s\\]*)*\.(?:"
+    r"[\"']((?:https?:)?(?:\\?/){1,2}[^\"'\s\\]*(?:\\/[^\"'\s\\]*)*\.(?:"
     + EXTENSION_PATTERN
-    + r")(?:\?[^\"\s\\]*)?)\"",
+    + r")(?:\?[^\"'\s\\]*)?)[\"']",
     re.IGNORECASE,
 )
 

@@ -157,6 +157,9 @@ def _find_rel(page: Page, rel: str, href: str, attrs: dict[str, str]) -> None:
         url = page.resolve(href)
         if url is not None and url not in page.document.oembed:
             page.document.oembed.append(url)
+            if page.deep:
+                # What describes a player is none yet: no browser asks for it.
+                page.add(href, "embed", "link.oembed", "weak")
 
 
 def _kind_of_preload(page: Page, href: str, attrs: dict[str, str]) -> Kind | None:
