@@ -110,6 +110,17 @@ def test_a_misspelt_variable_is_found_with_what_was_meant(
     }
 
 
+@pytest.mark.parametrize("url", ["foo", "postgres", "localhost:5432"])
+def test_a_word_that_names_no_database_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL: should be postgresql://"):
+        Settings.load(database_url=url)
+
+
+@pytest.mark.parametrize("url", ["./foo", "media.db", "/var/lib/media", "sqlite:///foo", "postgresql://db/m"])
+def test_what_names_a_database(url: str) -> None:
+    assert Settings.load(database_url=url).store_url == url
+
+
 def test_secrets_stay_out_of_the_repr() -> None:
     assert "hunter2" not in repr(
         Settings.load(redis_url="redis://:hunter2@h", database_url="postgresql://u:hunter2@h/d")

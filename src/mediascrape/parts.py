@@ -28,7 +28,7 @@ from mediascrape.queue.embedded import EmbeddedOptions, EmbeddedValkey
 from mediascrape.queue.groups import GateOptions, GroupGate
 from mediascrape.queue.job import Backoff, JobOptions, Retention
 from mediascrape.queue.presence import Presences, WorkerPresence
-from mediascrape.queue.queue import Queue
+from mediascrape.queue.queue import PATIENCE_S, Queue
 from mediascrape.queue.slots import WorkerOptions
 from mediascrape.queue.worker import Worker
 from mediascrape.scrape.decoding import DecodingLimits
@@ -61,8 +61,12 @@ def embedded_options(settings: Settings) -> EmbeddedOptions:
     return EmbeddedOptions(appendfsync=settings.queue_fsync)
 
 
-async def open_queue(settings: Settings, url: str, stack: AsyncExitStack) -> Queue:
-    """The queue with the defaults of the settings, its server looked at first."""
+async def open_queue(
+    settings: Settings, url: str, stack: AsyncExitStack, *, patience_s: float = PATIENCE_S
+) -> Queue:
+    """The queue with the defaults of the settings, its server looked at first.
+
+    patience_s: how long a call waits for a server that is away."""
     client = connect(url)
     stack.push_async_callback(client.aclose)
     server = await check_server(client, url)
@@ -70,7 +74,7 @@ async def open_queue(settings: Settings, url: str, stack: AsyncExitStack) -> Que
         log.warning("%s", warning)
     queue = Queue(
         client, settings.queue_name, settings.queue_prefix, job_defaults(settings),
-        max_memory_bytes=settings.queue_max_memory_bytes,
+        patience_s=patience_s, max_memory_bytes=settings.queue_max_memory_bytes,
     )  # fmt: skip
     stack.push_async_callback(queue.aclose)
     with queue_errors(url):

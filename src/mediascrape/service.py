@@ -29,7 +29,7 @@ from mediascrape.parts import (
 from mediascrape.pipeline import JOB_NAME, ScrapeTask
 from mediascrape.queue.adding import Added
 from mediascrape.queue.job import JobOptions, NewJob
-from mediascrape.queue.queue import Queue
+from mediascrape.queue.queue import PATIENCE_S, Queue
 from mediascrape.queue.worker import Worker
 from mediascrape.scheduling import PageSchedules
 from mediascrape.scrape.turns import Guests
@@ -69,19 +69,23 @@ class Mediascrape:
     #: Where the queue's server is, the embedded one's socket included.
     queue_url: str
 
-    def __init__(self, settings: Settings | None = None, *, worker: bool = True) -> None:
+    def __init__(
+        self, settings: Settings | None = None, *, worker: bool = True, patience_s: float = PATIENCE_S
+    ) -> None:
+        """patience_s: how long a call waits for a queue's server that is away."""
         self.settings = settings or Settings.load()
         self.worker = None
         self.governor = None
         self.observer = Observer()
         self.guests = Guests()
         self._with_worker = worker
+        self._patience_s = patience_s
         self._exits = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self.queue_url = url = await open_queue_server(self.settings, stack)
-            self.queue = await open_queue(self.settings, url, stack)
+            self.queue = await open_queue(self.settings, url, stack, patience_s=self._patience_s)
             self.schedules = PageSchedules(self.queue, max_url_length=self.settings.max_url_length)
             self.store = await stack.enter_async_context(
                 open_store(self.settings.store_url, store_options(self.settings))

@@ -109,7 +109,8 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None, validation_alias="DATABASE_URL",
-        description="PostgreSQL to store pages and media in. Absent: SQLite in the data directory.",
+        description="PostgreSQL to store pages and media in (postgresql://…), or another SQLite file "
+        "(sqlite:///PATH). Absent: SQLite in the data directory.",
     )  # fmt: skip
 
     database_connections: int = Field(
@@ -289,6 +290,15 @@ class Settings(BaseSettings):
         unknown = set(value) - {"image", "video", "audio", "embed"}
         if unknown:
             raise ValueError(f"unknown kind {', '.join(sorted(unknown))}; known: image, video, audio, embed")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_a_database(cls, value: SecretStr | None) -> SecretStr | None:
+        """A word alone is more likely a slip than a file's name: it would silently be an empty database."""
+        text = value.get_secret_value() if value is not None else "://"
+        if "://" not in text and "/" not in text and not Path(text).suffix:
+            raise ValueError("should be postgresql://…, sqlite:///PATH, or a file's path such as ./media.db")
         return value
 
     @field_validator("user_agent", "contact_url")

@@ -90,7 +90,8 @@ async def test_a_paused_queue_starts_nothing_until_resumed(mediascrape: CommandL
 async def test_drain_asks_and_removes(mediascrape: CommandLine) -> None:
     await mediascrape.run("submit", *PAGES)
     refused = await mediascrape.run("queue", "drain", stdin="n\n")
-    assert refused.status != 0
+    assert (refused.status, refused.err) == (0, "")
+    assert "nothing removed" in refused.out
     assert (await counts(mediascrape))["waiting"] == 3
     drained = await mediascrape.run("queue", "drain", "--yes")
     assert "3 jobs removed" in drained.out

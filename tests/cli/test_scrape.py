@@ -28,6 +28,18 @@ async def test_pages_in_media_out(mediascrape: CommandLine, origin: RunningOrigi
     assert {record["url"] for record in listed.lines()} == {record["url"] for record in records}
 
 
+async def test_an_export_is_of_the_form_that_its_name_promises(mediascrape: CommandLine) -> None:
+    for name in ("out", "out.jsonl", "out.csv", "out.CSV"):
+        result = await mediascrape.run("media", "export", "-o", name)
+        assert (result.status, f"written to {name}" in result.err) == (0, True)
+    refused = await mediascrape.run("media", "export", "-o", "out.xlsx")
+    assert refused.status == 2
+    assert "'.xlsx'" in refused.err
+    assert "--format jsonl|csv|parquet" in refused.err
+    assert not (mediascrape.directory / "out.xlsx").exists()
+    assert (await mediascrape.run("media", "export", "-o", "out.xlsx", "--format", "csv")).status == 0
+
+
 async def test_a_bad_url_is_reported_and_the_rest_is_scraped(
     mediascrape: CommandLine, origin: RunningOrigin
 ) -> None:

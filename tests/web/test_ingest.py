@@ -311,14 +311,12 @@ async def valkey(socket: Path) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def test_a_queue_that_is_gone_is_told_and_forgotten_when_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_queue_that_is_gone_is_told_and_forgotten_when_it_is_back(tmp_path: Path) -> None:
     socket = tmp_path / "v.sock"
     settings = Settings.load(data_dir=tmp_path / "data", redis_url=f"unix://{socket}")
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(valkey(socket))
-        service = await stack.enter_async_context(Mediascrape(settings, worker=False))
+        service = await stack.enter_async_context(Mediascrape(settings, worker=False, patience_s=0.1))
         url = await stack.enter_async_context(served(service))
         assert (await call(url, "GET", "/readyz")).status == 200
         several = await call(url, "POST", PATH, urls("https://example.org/a", "https://example.org/b"))
@@ -326,7 +324,6 @@ async def test_a_queue_that_is_gone_is_told_and_forgotten_when_it_is_back(
         first.kill()
         await first.wait()
         socket.unlink()
-        monkeypatch.setattr(service.queue._adder, "_patience_s", 0.1)
         assert (await call(url, "GET", "/readyz")).status == 503
         assert (await call(url, "GET", "/healthz")).status == 200
         for way in ({}, ORDINARY):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
@@ -67,14 +67,26 @@ def export_command(
 ) -> None:
     """Write all media to a file, in constant memory however many there are."""
     configure_logging(settings.log_level)
-    count = run(_export(settings, MediaQuery(**criteria), output_format or _format_of(output), output))
+    output_format = output_format or _format_of(output)
+    count = run(_export(settings, MediaQuery(**criteria), output_format, output))
     if output:
         click.echo(f"{count} media written to {output}", err=True)
 
 
+#: How a file's name ends, and what is then written into it.
+_FORMS: Final[dict[str, Form]] = {
+    "": "jsonl", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".csv": "csv", ".parquet": "parquet",
+}  # fmt: skip
+
+
 def _format_of(output: str | None) -> Form:
-    forms: dict[str, Form] = {".csv": "csv", ".parquet": "parquet"}
-    return forms.get(Path(output or "").suffix.lower(), "jsonl")
+    """Raises UsageError for a name that promises something else."""
+    suffix = Path(output or "").suffix.lower()
+    if suffix not in _FORMS:
+        raise click.UsageError(
+            f"-o {output}: {suffix!r} is none of .jsonl, .csv and .parquet; say which by --format jsonl|csv|parquet"
+        )
+    return _FORMS[suffix]
 
 
 async def _list(settings: Settings, query: MediaQuery, output_format: Form | Literal["table"]) -> None:

@@ -170,8 +170,9 @@ async def _set_limits(queue: Queue, wanted: dict[str, tuple[int, ...] | None]) -
 @with_settings(QUEUE)
 def drain(settings: Settings, delayed: bool, yes: bool) -> None:
     """Remove all jobs that wait. What runs or has ended stays."""
-    if not yes:
-        click.confirm("Remove all waiting jobs?", abort=True)
+    if not yes and not click.confirm("Remove all waiting jobs?"):
+        click.echo("nothing removed")
+        return
     before = on_queue(settings, lambda queue: _drain(queue, delayed))
     click.echo(f"{before} jobs removed")
 

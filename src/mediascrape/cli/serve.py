@@ -33,11 +33,11 @@ def serve_command(settings: Settings, worker: bool) -> None:
 
 async def _serve(settings: Settings, *, worker: bool) -> None:
     from mediascrape.service import Mediascrape
-    from mediascrape.web.app import open_app
+    from mediascrape.web.app import QUEUE_PATIENCE_S, open_app
     from mediascrape.web.server import serving
 
     async with (
-        Mediascrape(settings, worker=worker) as service,
+        Mediascrape(settings, worker=worker, patience_s=QUEUE_PATIENCE_S) as service,
         open_app(service) as app,
         serving(app, settings.host, settings.port, trusted_proxies=settings.trusted_proxies) as url,
     ):

@@ -27,6 +27,8 @@ STATES: tuple[State, ...] = (
 )  # fmt: skip
 #: Jobs are packed and sent this many at a time, so that a huge list is never in memory twice.
 _CHUNK = 2048
+#: Seconds that a call waits for a server that is away: long enough for one that starts again.
+PATIENCE_S = 10.0
 #: What Node's Queue writes down about itself: the length of the events stream, and who it is.
 _META = {"opts.maxLenEvents": "10000", "version": "mediascrape"}
 #: The scripts' code for a job that is not (or no longer) in the state asked for.
@@ -67,7 +69,7 @@ class Queue:
         prefix: str = "bull",
         defaults: JobOptions | None = None,
         *,
-        patience_s: float = 10.0,
+        patience_s: float = PATIENCE_S,
         max_memory_bytes: int = 0,
     ) -> None:
         self.keys = QueueKeys(name, prefix)

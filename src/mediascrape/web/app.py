@@ -42,6 +42,8 @@ from mediascrape.web.thumbnails.service import Thumbnails, open_thumbnails
 
 RESOURCES = (media, batches_api, jobs, queue, schedules, events, health)
 PAGES = (gallery_pages, submit_pages, queue_pages, schedule_pages, docs_page, access_pages)
+#: Seconds that a request waits for a queue's server that is away before it is told so: its sender may try again.
+QUEUE_PATIENCE_S = 2.0
 
 
 @asynccontextmanager
