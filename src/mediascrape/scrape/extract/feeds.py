@@ -23,7 +23,7 @@ _image_url: Final = re.compile(
     r"<image(?:\s[^>]*)?>(?:[^<]++|<(?!/?image|url))*+<url>\s*([^<]+?)\s*</url>", re.IGNORECASE
 ).finditer
 _logo: Final = re.compile(r"<(logo|icon)(?:\s[^<>]*)?>\s*([^<>\s]+)\s*</\1\s*>").finditer
-_tags: Final = re.compile(r"<(/?)([A-Za-z_][\w:.-]*)([^<>]*+)>").finditer
+_tags: Final = re.compile(r"<(/?)([A-Za-z_][\w:.-]*+)([^<>]*+)>").finditer
 _xml_base: Final = re.compile(r"\sxml:base\s*=\s*(?:\"([^\"]*)\"|'([^']*)')").search
 _media_kinds: Final[dict[str, Kind]] = {"image": "image", "video": "video", "audio": "audio"}
 #: Elements with a base of their own that are told apart, and how many of them within one another.
