@@ -81,8 +81,9 @@ async def test_a_bomb_is_called_one_though_the_loop_only_saw_that_it_is_large(
     [
         b"<img srcset='a.png 1w, b.png 2w'>" * 250_000,
         b"<style>" + b".a{background:url(x.png)}\n" * 350_000 + b"</style>",
+        b"<meta property='og:title' content='x y z'>" * 200_000,
     ],
-    ids=["srcset", "styles"],
+    ids=["srcset", "styles", "tags"],
 )
 async def test_the_thread_gives_way_to_the_loop(
     origin: HostileOrigin, large_fetcher: Fetcher, document: bytes

@@ -33,6 +33,7 @@ from mediascrape.scrape.extract.tokens import (
     parsed,
     tag_at,
 )
+from mediascrape.scrape.giving_way import give_way
 from mediascrape.scrape.urls import join_url
 
 #: Characters searched for the quote that opened a value, which bounds the work for each hint in a text.
@@ -68,6 +69,7 @@ class _Reader:
     def read(self) -> None:
         position = start = 0
         while start < len(self.data):
+            give_way()
             position, start = self._read_window(position, start)
 
     def _read_window(self, position: int, start: int) -> tuple[int, int]:

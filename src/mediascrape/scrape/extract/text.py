@@ -13,6 +13,9 @@ from typing import Final
 
 _replace: Final = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9A-Fa-f]+;?|([A-Za-z][A-Za-z0-9]*;?)(=?))").sub
 
+#: Characters of a label that are kept, far more than any description has.
+LONGEST_LABEL: Final = 20_000
+
 
 def decoded(raw: str) -> str:
     """The UTF-8 text whose bytes were read as Latin-1; what is no UTF-8 becomes U+FFFD."""
@@ -43,8 +46,8 @@ _absurd_number: Final = re.compile(r"&#(?:0*[1-9][0-9]{9,}|[xX]0*[1-9A-Fa-f][0-9
 
 
 def label(raw: str) -> str | None:
-    """A raw attribute value as one line of text, or None if it says nothing."""
-    text = plain(raw)
+    """A raw attribute value as one line of text, or None if it says nothing; cut off at LONGEST_LABEL."""
+    text = plain(raw)[:LONGEST_LABEL]
     if text.isprintable() and "  " not in text and text[:1] != " " and text[-1:] != " ":
         return text or None
     return " ".join(text.split()) or None
