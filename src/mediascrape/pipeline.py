@@ -14,9 +14,8 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from mediascrape.errors import JobDataError, MediascrapeError, ServiceUnavailableError
 from mediascrape.observing import Observer
@@ -41,8 +40,7 @@ _WARN_EVERY_S = 10.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ScrapeTask:
+class ScrapeTask(NamedTuple):
     """What a job asks for: `url` is normalised, `batch_id` groups what one call submitted. force: read the
     page even if it has not changed since it was last scraped."""
 

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import ipaddress
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediascrape.errors import ForbiddenAddressError
-from mediascrape.scrape.guard import AddressGuard, carried_addresses, parse_host
+from mediascrape.errors import ForbiddenAddressError, InvalidURLError
+from mediascrape.scrape.guard import AddressGuard, carried_addresses, host_of, parse_host
+from mediascrape.scrape.urls import normalize_url
 
 PUBLIC_ONLY = AddressGuard()
 
@@ -152,3 +154,23 @@ def test_the_guard_never_fails_otherwise(address: IPv4Address | IPv6Address) -> 
 
 def test_zone_ids() -> None:
     assert AddressGuard(["fe80::/10"]).refusal(IPv6Address("fe80::1%eth0")) is not None
+
+
+@given(
+    st.sampled_from(["http", "https", "HTTP"]),
+    st.sampled_from(["", "user@", "user:pass@", "a%40b:c@"]),
+    st.sampled_from(
+        ["example.org", "EXAMPLE.org.", "bücher.example", "127.1", "0x7f.1", "[::1]", "[2001:DB8::1]"]
+    ),
+    st.sampled_from(["", ":80", ":443", ":8080", ":"]),
+    st.text(st.characters(codec="utf-8"), max_size=12)
+    | st.sampled_from(["", "/", "?q=@x:1", "#@y", "/a@b:8/c", "\\x@z"]),
+)
+def test_the_host_of_a_normalised_url_is_the_one_a_parser_finds(
+    scheme: str, login: str, host: str, port: str, rest: str
+) -> None:
+    try:
+        url = normalize_url(f"{scheme}://{login}{host}{port}{rest}")
+    except InvalidURLError:
+        return
+    assert host_of(url).strip("[]") == urlsplit(url).hostname

@@ -19,7 +19,7 @@ from functools import cache
 from hashlib import sha1
 from importlib.resources import files
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from redis.asyncio import Redis
@@ -42,8 +42,7 @@ NEWS_LINGER_S: Final = 0.01
 RETRY_S: Final = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class GroupLimits:
+class GroupLimits(NamedTuple):
     """concurrent: slots across all workers. gap_ms: least time between two starts."""
 
     concurrent: int = 8

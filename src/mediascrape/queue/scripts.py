@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from mediascrape.queue.job import JobOptions, NewJob, Retention
 from mediascrape.queue.keys import QueueKeys
@@ -316,8 +316,7 @@ def _finish_options(
 _BACKFILL = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(NamedTuple):
     """The end of a job. `value` is JSON when completed, the plain reason when failed. packed_log: rows for
     its log (job_log.py)."""
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 from mediascrape.errors import (
     ConnectionFailedError,
@@ -23,7 +22,7 @@ from mediascrape.errors import (
 )
 from mediascrape.scrape.budget import BodyBudget
 from mediascrape.scrape.exchange import Exchange
-from mediascrape.scrape.guard import AddressGuard, IPAddress, parse_host
+from mediascrape.scrape.guard import AddressGuard, IPAddress, host_of, parse_host
 from mediascrape.scrape.options import FetchOptions
 from mediascrape.scrape.resolver import Resolver
 from mediascrape.scrape.response import Redirect, Response, Timings, Validators
@@ -38,8 +37,7 @@ OnHop = Callable[[str], Awaitable[None]]
 _NOTHING_KNOWN = Validators()
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
+class _Order(NamedTuple):
     validators: Validators
     on_hop: OnHop | None
     wanted: Wanted
@@ -136,7 +134,7 @@ class Fetcher:
     async def _request(self, url: str, validators: Validators, order: _Order) -> Exchange:
         options = self._options
         conditional = validators.request_headers()
-        host = urlsplit(url).hostname or ""
+        host = host_of(url)
         *others, last = await self._addresses(host)
         for address in others:
             target = Target(url, address, conditional, order.wanted, options.next_address_after_s)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from mediascrape.errors import (
     AttemptTimeoutError,
@@ -41,8 +42,7 @@ class HostPolicy:
     give_up_after_rests: int = 5
 
 
-@dataclass(frozen=True, slots=True)
-class HostLimits:
+class HostLimits(NamedTuple):
     """The numbers that hold for one host: requests at once, least milliseconds between starts."""
 
     concurrent: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from mediascrape.errors import EmptyBodyError, UnsupportedContentError
 from mediascrape.scrape.budget import BodyAccount
@@ -11,8 +12,7 @@ from mediascrape.scrape.decoding import DecodingLimits, decode, parse_encodings
 from mediascrape.scrape.headers import Headers, parse_content_type
 
 
-@dataclass(frozen=True, slots=True)
-class Validators:
+class Validators(NamedTuple):
     """What the store remembers of an earlier answer, to ask only for a newer one (RFC 9110, 13)."""
 
     etag: str | None = None
@@ -36,8 +36,7 @@ class Redirect:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Seconds. connect: of the last hop, 0 on a reused connection; first_byte and total: of the last
     request and of the whole fetch, waiting for the budget included."""
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import certifi
 import pycurl
@@ -27,8 +26,7 @@ _IDLE_HANDLES: Final = 256
 _STARTS_AT_ONCE: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """headers: conditional ones, to add to those of every request."""
 
     url: str

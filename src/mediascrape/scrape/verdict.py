@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from mediascrape.errors import (
     BodyTooLargeError,
@@ -44,8 +43,7 @@ class Wanted(Enum):
     FILE = "file"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """error: what to raise when the transfer is over. media: the answer is itself such a file."""
 
     action: BodyAction
@@ -55,8 +53,7 @@ class Verdict:
     not_modified: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What an answer is judged by. conditional: the request carried validators, so that 304 answers it."""
 
     wanted: Wanted = Wanted.PAGE
