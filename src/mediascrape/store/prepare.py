@@ -68,7 +68,7 @@ def prepare(record: ScrapeRecord) -> Prepared:
             first.setdefault(item.url, item)
         columns = _columns([*first.values()])
     packed = orjson.dumps(tuple(columns), default=_sorted)
-    if b"\\u0000" in packed:
+    if b"\\" in packed and b"\\u0000" in packed:  # a single byte is looked for in a tenth of the time
         columns = Columns._make([_clean(value) for value in column] for column in columns)
     return Prepared(record, columns, blake2b(packed, digest_size=16).digest())
 
