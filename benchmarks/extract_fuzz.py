@@ -35,9 +35,13 @@ PIECES = (
     b"<script type=application/ld+json>", b'{"image":', b'"@type":"ImageObject","url":', b'["', b'{"a":',
     b"<rss>", b"<feed>", b"<item><enclosure url=", b"<description>", b"&lt;img src=", b"<media:content url=",
     b"<?xml version='1.0' encoding='", b"<image><url>", b"<picture><source ", b"<video ", b"<a href=", b"</a>",
-    b"<object data=", b"/_next/image?url=", b"https://", b"e.org/",
+    b"<object data=", b"/_next/image?url=", b"https://", b"e.org/", b"https://web.archive.org/web/2015/", b"words",
+    b"<entry ", b"<urlset>", b' xml:base="', b"xml:base='b/'", b"<image:image>", b"<image:loc>", b"<video:video>",
+    b"<video:title>", b"<podcast:images srcset=", b"<html lang=ja ", b"euc-jp", b"big5", b"{'src':'/", b"\\u0026",
+    b"rel=", b"<iframe srcdoc=", b'"@list":[', b'"video":', b'"url":[', b"null",
 )  # fmt: skip
 HEADERS = (None, "text/html", "text/html; charset=utf-8", "text/html; charset=gbk", "text/html; charset=shift_jis",
+           "text/html; charset=euc-kr", "text/html; charset=euc-jp", "text/html; charset=big5",
            "text/html; charset=utf-16le", "application/rss+xml")  # fmt: skip
 BASE = "https://example.org/dir/page.html"
 REFUSED = (BodyTooLargeError, DocumentTooComplexError)

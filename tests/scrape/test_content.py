@@ -50,6 +50,12 @@ def test_declared_types(essence: str | None, meaning: object) -> None:
         (bytes(range(256)) * 4, ("application/octet-stream", None)),
         (b"<!doctype html>", None),
         (b"BMW announces a new car", None),
+        (
+            b"From: <Saved by Blink>\r\nSubject: A\r\n b\r\nContent-Type: multipart/related;\r\n\tboundary=x\r\n\r\n",
+            ("multipart/related", None),
+        ),
+        (b"A text: about content-type: multipart/related\n", None),
+        (b"Content-Type: text/html\r\n\r\ncontent-type: multipart/related", None),
         (b"....WEBP is a format", None),
         (b"", None),
     ],

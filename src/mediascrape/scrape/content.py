@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Final, Literal
 
@@ -89,6 +90,9 @@ _MAGIC: Final[tuple[tuple[int, bytes, str, MediaKind | None], ...]] = (
     (0, b"wOF2", "font/woff2", None),
 )
 
+_is_saved_with_media: Final = re.compile(
+    rb"(?:[\w-]+:[^\n]*\n(?:[ \t][^\n]*\n)*)*?content-type:\s*multipart/related", re.IGNORECASE
+).match
 _RIFF_TYPES: Final = frozenset({"image/webp", "audio/wave", "video/x-msvideo"})
 
 #: "Binary data bytes" of the MIME Sniffing standard, 3.
@@ -114,7 +118,8 @@ def _by_magic(head: bytes) -> tuple[str, MediaKind | None] | None:
             if magic == b"BM" and not is_binary(head):
                 continue  # a text may begin with these letters
             return mime_type, kind
-    return None
+    # A page saved with its media in one file (RFC 2557): its markup is encoded, and would be read wrongly.
+    return ("multipart/related", None) if _is_saved_with_media(head) else None
 
 
 def is_binary(head: bytes) -> bool:
