@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -334,3 +336,36 @@ def test_a_receive_buffer_is_never_worth_an_exception() -> None:
     number = gone.fileno()
     gone.close()
     _set_receive_buffer(number, 65_536)
+
+
+def receive_buffers_to(port: int) -> list[int]:
+    """Bytes, of this process's connections to a port of loopback."""
+    found = []
+    for entry in Path("/proc/self/fd").iterdir():
+        if "socket:" not in _target(entry):
+            continue
+        with socket.socket(fileno=os.dup(int(entry.name))) as borrowed, suppress(OSError):
+            if borrowed.family == socket.AF_INET and borrowed.getpeername()[1] == port:
+                found.append(borrowed.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="looks at the process's sockets")
+async def test_each_connection_gets_its_large_buffer(origin: HostileOrigin) -> None:
+    """Also one that has the number of an earlier one."""
+
+    @origin.on("/last")
+    async def last(request: Request) -> None:
+        await request.answer(connection="close")
+        request.keep_open = False
+
+    options = quick_options()
+    async with Fetcher(options, AddressGuard(LOOPBACK)) as fetcher:
+        for path in ("/", "/last", "/", "/"):
+            async with fetcher.fetch(origin.url(path)) as response:
+                assert response.body() == PAGE
+                if path != "/last":  # its connection is closed by now
+                    (size,) = receive_buffers_to(origin.port)
+                    # Linux gives twice what is asked for, up to a limit of its own.
+                    assert size > 4 * options.receive_buffer_bytes
+    assert origin.connections == 2

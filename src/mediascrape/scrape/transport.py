@@ -46,6 +46,8 @@ class Transport:
         self._curl_loop = CurlLoop(max_idle_connections=options.max_idle_connections)
         self._watch = Watch(options.pace, self._fail)
         self._idle: list[Any] = []
+        #: Numbers of sockets whose receive buffer has been opened; kept-alive connections bring many bodies.
+        self._opened: set[int] = set()
         self._starts = LoopTurns(_STARTS_AT_ONCE)
         self._headers = [
             f"User-Agent: {options.user_agent}",
@@ -141,6 +143,7 @@ class Transport:
 
         What comes here was vetted before; asking again makes that true by construction.
         """
+        self._opened.clear()  # the new one may get the number of any that was closed
         family, kind, protocol, to = address
         try:
             host = parse_host(to[0].decode() if isinstance(to[0], bytes) else to[0])
@@ -159,7 +162,8 @@ class Transport:
 
     def body_admitted(self, exchange: Exchange) -> None:
         """The body's turn has come: let the host send more than the small buffer it began with."""
-        if exchange.socket >= 0:
+        if exchange.socket >= 0 and exchange.socket not in self._opened:
+            self._opened.add(exchange.socket)
             _set_receive_buffer(exchange.socket, self._options.open_receive_buffer_bytes)
 
     def _resume(self, exchange: Exchange, curl: Any) -> None:
