@@ -90,13 +90,13 @@ _FORBIDDEN_NAMES: Final = frozenset(
 _NUMBER = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)\Z")
 
 
-@lru_cache(maxsize=4096)
 def host_of(url: str) -> str:
     """The host of a normalised URL; an IPv6 address in its brackets."""
     host = url.split("/", 3)[2].rpartition("@")[2]
     return host[: host.index("]") + 1] if host.startswith("[") else host.partition(":")[0]
 
 
+@lru_cache(maxsize=4096)
 def parse_host(host: str) -> IPAddress | None:
     """The address a host is written as, or None when it is a name.
 
