@@ -5,6 +5,7 @@ from __future__ import annotations
 import email.utils
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 
 
 class Headers(Mapping[str, str]):
@@ -44,6 +45,7 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
+@lru_cache(maxsize=64)
 def parse_content_type(value: str | None) -> tuple[str | None, str | None]:
     """(essence in lower case, charset as given), each None when absent or unreadable."""
     if not value:

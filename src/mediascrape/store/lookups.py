@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
@@ -14,17 +15,16 @@ class Lookups(Generic[V]):
 
     def __init__(self, fetch: Callable[[Sequence[str]], Awaitable[Mapping[str, V]]]) -> None:
         self._fetch = fetch
-        self._asked: dict[str, asyncio.Future[V | None]] = {}
+        self._asked: dict[str, list[asyncio.Future[V | None]]] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> V | None:
         """The key's value, or None; raises what the query raised."""
-        future = self._asked.get(key)
-        if future is None:
-            future = self._asked[key] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[V | None] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(key, []).append(future)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run(), name="store-lookups")
-        return await asyncio.shield(future)
+        return await future
 
     async def _run(self) -> None:
         await asyncio.sleep(0)
@@ -33,9 +33,14 @@ class Lookups(Generic[V]):
             try:
                 found = await self._fetch([*asked])
             except Exception as error:  # noqa: BLE001 (handed to those who asked)
-                for future in asked.values():
+                for future in _waiting(chain.from_iterable(asked.values())):
                     future.set_exception(error)
-                    future.exception()  # all who asked may have been cancelled
             else:
-                for key, future in asked.items():
-                    future.set_result(found.get(key))
+                for key, futures in asked.items():
+                    for future in _waiting(futures):
+                        future.set_result(found.get(key))
+
+
+def _waiting(futures: Iterable[asyncio.Future[V]]) -> Iterator[asyncio.Future[V]]:
+    """Those whose caller has not been cancelled."""
+    return (future for future in futures if not future.done())
