@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -245,7 +244,7 @@ async def test_two_stores_on_one_database(database: str, record: Make) -> None:
 async def test_a_record_that_cannot_be_stored_fails_alone(
     database: str, record: Make, broken: dict[str, Any]
 ) -> None:
-    bad = replace(record("bad"), **broken)
+    bad = record("bad")._replace(**broken)
     async with open_store(database, StoreOptions(linger=0.2)) as store:
         await store.save(record("first", "a"))
         records = [record(str(n), f"x{n}") for n in range(9)]

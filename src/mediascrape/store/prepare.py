@@ -7,7 +7,7 @@ scrapes of a running system are.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import compress
 from operator import attrgetter
@@ -87,15 +87,14 @@ def _without_nul(record: ScrapeRecord) -> ScrapeRecord:
     """The record with U+FFFD for U+0000, which PostgreSQL has no place for and browsers replace too."""
     page = record.page
     if page is not None and "\0" in f"{page.final_url}{page.title}{page.etag}{page.last_modified}":
-        page = replace(
-            page,
+        page = page._replace(
             final_url=_clean(page.final_url),
             title=_clean(page.title),
             etag=_clean(page.etag),
             last_modified=_clean(page.last_modified),
         )
-        record = replace(record, page=page)
-    return replace(record, error=_clean(record.error)) if "\0" in (record.error or "") else record
+        record = record._replace(page=page)
+    return record._replace(error=_clean(record.error)) if "\0" in (record.error or "") else record
 
 
 def _clean(value: Any) -> Any:

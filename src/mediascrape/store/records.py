@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 OK = "ok"
 """Outcome of a scrape that succeeded; every other outcome is an error's `code`."""
@@ -49,8 +49,7 @@ class MediaLike(Protocol):
     def provider_id(self) -> str | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class PageRecord:
+class PageRecord(NamedTuple):
     """The document that an attempt got.
 
     `final_url` is where redirects ended (None: nowhere else). `content_hash` is the caller's digest
@@ -65,8 +64,7 @@ class PageRecord:
     content_hash: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScrapeRecord:
+class ScrapeRecord(NamedTuple):
     """One job's end: what became of it and what it found.
 
     `outcome` is `ok` or the code of an error, `error` its one-line message. `items` None means "as
@@ -87,8 +85,7 @@ class ScrapeRecord:
     items: Sequence[MediaLike] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """`found`: media on the page; `new`: those of them that no page had shown before this job."""
 
     found: int
