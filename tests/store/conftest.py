@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mediascrape.store import PageRecord, ScrapeRecord, Store, StoreOptions, open_store
-from postgresql_server import PostgreSQLServer, binaries, running_postgresql
+from postgresql_server import PostgreSQLServer, binaries, newest_binaries, running_postgresql
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,22 +77,34 @@ def failure() -> Callable[..., ScrapeRecord]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQLServer]:
-    bin_ = binaries()
-    if bin_ is None:
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-        pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-    with running_postgresql(bin_) as server:
+    with running_postgresql(binaries()) as server:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(scope="session")
+def newest_postgresql() -> Iterator[PostgreSQLServer]:
+    with running_postgresql(newest_binaries()) as server:
+        yield server
+
+
+@pytest.fixture
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]:
+    """Gives the URL of another empty database at each call: "sqlite", or a server's fixture."""
+    numbers = count()
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / f'media{next(numbers)}.db'}"
+        server: PostgreSQLServer = request.getfixturevalue(kind)
+        return server.new_url()
+
+    return make
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "newest_postgresql"])
+def database(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) -> str:
     """URL of an empty database."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'media.db'}"
-    server: PostgreSQLServer = request.getfixturevalue("postgresql")
-    return server.new_url()
+    return empty_database(request.param)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from mediascrape.errors import ConfigurationError, StoreRejectedError
 from mediascrape.store import MediaQuery, Saved, ScrapeQuery, Store, copying, open_store, schema
 from mediascrape.store.backend import TABLES
 from mediascrape.store.copying import copy_store
-from postgresql_server import PostgreSQLServer
 
 Make = Callable[..., Any]
 
@@ -35,11 +34,13 @@ async def everything(store: Store) -> list[object]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'copy.db'}"
-    server: PostgreSQLServer = request.getfixturevalue("postgresql")
-    return server.new_url()
+def database(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) -> str:
+    return empty_database(request.param)
+
+
+@pytest.fixture(params=["sqlite", "newest_postgresql"])
+def target(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) -> str:
+    return empty_database(request.param)
 
 
 async def test_a_copy_is_the_same_and_goes_on(
@@ -91,6 +92,7 @@ from mediascrape.store import copying
 copying._CHUNK = 20
 def tell(table, rows, total):
     print(table, rows, total, flush=True)
+    sys.stdin.readline()  # else it might be done before it is killed
 asyncio.run(copying.copy_store(sys.argv[1], sys.argv[2], on_progress=tell))
 """
 
@@ -106,11 +108,13 @@ async def test_a_copy_that_is_killed_goes_on_where_it_was(
         original = await everything(store)
     for table in ("pages", "page_media", "tallies"):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", _COPIER, database, target, stdout=subprocess.PIPE
+            sys.executable, "-c", _COPIER, database, target, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
+        assert process.stdin is not None
         assert process.stdout is not None
         while True:
             name, rows, total = (await process.stdout.readline()).decode().split()
+            process.stdin.write(b"\n")
             if name == table and 0 < int(rows) < int(total):
                 break
         process.kill()

@@ -6,8 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mediascrape.store import MediaQuery, ScrapeRecord, StoreOptions, open_store
-from postgresql_server import PostgreSQLServer
 
 Make = Callable[..., Any]
 
@@ -53,14 +50,10 @@ class Model:
         return (len(what), new)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+@pytest.fixture(params=["sqlite", "postgresql", "newest_postgresql"])
+def new_database(request: pytest.FixtureRequest, empty_database: Callable[[str], str]) -> Callable[[], str]:
     """Gives the URL of another empty database at each call."""
-    if request.param == "sqlite":
-        numbers = count()
-        return lambda: f"sqlite:///{tmp_path / f'{next(numbers)}.db'}"
-    server: PostgreSQLServer = request.getfixturevalue("postgresql")
-    return server.new_url
+    return lambda: empty_database(request.param)
 
 
 @given(scrapes=_SCRAPES, together=st.booleans(), known=st.sampled_from([1, 1000]))

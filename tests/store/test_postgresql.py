@@ -19,16 +19,22 @@ from postgresql_server import PostgreSQLServer
 Make = Callable[..., Any]
 
 
-@pytest.fixture
-def url(postgresql: PostgreSQLServer) -> str:
-    return postgresql.new_url()
+@pytest.fixture(params=["postgresql", "newest_postgresql"])
+def server(request: pytest.FixtureRequest) -> PostgreSQLServer:
+    server: PostgreSQLServer = request.getfixturevalue(request.param)
+    return server
 
 
 @pytest.fixture
-def stoppable(postgresql: PostgreSQLServer) -> Iterator[PostgreSQLServer]:
+def url(server: PostgreSQLServer) -> str:
+    return server.new_url()
+
+
+@pytest.fixture
+def stoppable(server: PostgreSQLServer) -> Iterator[PostgreSQLServer]:
     """The server, running again afterwards whatever the test did to it."""
     running = True
-    start, stop = postgresql.start, postgresql.stop
+    start, stop = server.start, server.stop
 
     class Server(PostgreSQLServer):
         def __init__(self) -> None:
