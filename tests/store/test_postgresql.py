@@ -134,6 +134,17 @@ async def test_the_tables_are_those_the_queries_know(url: str) -> None:
     await db.close()
 
 
+async def test_no_query_is_shared_out_over_processes(store: Store) -> None:
+    """The planner takes several of them to a batch of a large table, and they read all of it."""
+    backend: Any = store._backend
+    async with backend._pool.acquire() as db:
+        newer = db.get_server_version().major >= 16
+        setting = "debug_parallel_query" if newer else "force_parallel_mode"
+        await db.execute(f"SET {setting} = on")  # wherever it is allowed at all
+        plan = await db.fetch("EXPLAIN SELECT count(*) FROM media")
+    assert "Gather" not in str(plan)
+
+
 _OPENER = """
 import asyncio, sys
 from mediascrape.store import open_store

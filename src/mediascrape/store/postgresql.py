@@ -87,6 +87,8 @@ class PostgreSQLBackend:
                 "application_name": "mediascrape",
                 "plan_cache_mode": "force_custom_plan",
                 "jit": "off",  # compiling takes longer than any query of ours
+                # Else a batch of a large table is found by many processes that read all of it.
+                "max_parallel_workers_per_gather": "0",
             },
         )
         backend = cls(pool, place_of(url), options)
