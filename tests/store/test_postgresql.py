@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from mediascrape.errors import ConfigurationError, StoreUnavailableError
-from mediascrape.store import MediaQuery, Saved, Store, StoreOptions, open_store, schema
+from mediascrape.store import MediaQuery, Saved, Store, StoreOptions, open_store, postgresql_search, schema
 from mediascrape.store.postgresql import place_of
 from postgresql_server import PostgreSQLServer
 
@@ -143,6 +143,34 @@ async def test_no_query_is_shared_out_over_processes(store: Store) -> None:
         await db.execute(f"SET {setting} = on")  # wherever it is allowed at all
         plan = await db.fetch("EXPLAIN SELECT count(*) FROM media")
     assert "Gather" not in str(plan)
+
+
+async def test_words_that_come_in_bursts_are_found_in_order(
+    store: Store, record: Make, item: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A search reads ranges of ids, each wider or narrower than the last: none is missed, none read twice."""
+    for name, value in (("_WALKED", 3), ("_WALKED_AGAIN", 4), ("_RANGE", 16), ("_SPARE", 4)):
+        monkeypatch.setattr(postgresql_search, name, value)
+    bursts = {"early": range(40), "late": range(280, 300), "twice": [*range(60, 90), *range(200, 203)]}
+    spread = {"common": range(0, 300, 2), "rare": range(7, 300, 90), "one": [150]}
+    having = {word: set(numbers) for word, numbers in (bursts | spread).items()}
+    for first in range(0, 300, 60):
+        items = [
+            item(f"{n}.png", alt=" ".join(word for word, numbers in having.items() if n in numbers))
+            for n in range(first, first + 60)
+        ]
+        await store.save(record(str(first), items=items))
+    for words in (*having, "common early", "twice common", "late early", "comm"):
+        wanted = set.intersection(*(having.get(word, having["common"]) for word in words.split()))
+        for limit in (1, 5, 300):
+            found: list[str] = []
+            cursor = None
+            while True:
+                page = await store.list_media(MediaQuery(q=words, limit=limit, cursor=cursor))
+                found += [media.url for media in page.items]
+                if (cursor := page.next_cursor) is None:
+                    break
+            assert found == [f"https://cdn.example/{n}.png" for n in sorted(wanted, reverse=True)]
 
 
 _OPENER = """

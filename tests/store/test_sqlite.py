@@ -93,10 +93,7 @@ async def test_listings_use_indexes_and_do_not_sort(path: Path, record: Make) ->
     terms = [Term("cat", prefix=False), Term("dog", prefix=True)]
     statements = [
         *(queries.newest_media(MediaQuery(**criteria)) for criteria in media),
-        *(
-            queries.searched_media(MediaQuery(**criteria), terms, queries.sqlite_search)
-            for criteria in searches
-        ),
+        *(queries.sqlite_search(MediaQuery(**criteria), terms) for criteria in searches),
         queries.sqlite_has_word("cat"),
         *(queries.media_by_page(MediaQuery(**criteria)) for criteria in by_page),
         *(queries.newest_scrapes(ScrapeQuery(**criteria)) for criteria in scrapes),

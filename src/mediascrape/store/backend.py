@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from .prepare import Prepared
-from .records import Saved, Validators
+from .records import MediaQuery, Saved, Validators
+from .search import Term
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
 
-    from .queries import Search, Select
+    from .queries import Select
 
 Row = tuple[Any, ...]
 
@@ -37,20 +38,15 @@ class DatabaseInfo:
         return f"{self.product} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """`has_word` finds whether any item has a word, `search` the items that have all terms."""
-
-    has_word: Callable[[str], Select]
-    search: Search
-
-
 class Backend(Protocol):
     """One kind of database, opened. Every method raises StoreUnavailableError when it is out of reach."""
 
-    @property
-    def words(self) -> Words:
-        """How words are searched for."""
+    async def has_word(self, word: str) -> bool:
+        """Whether any media item has a word."""
+        ...
+
+    async def search(self, query: MediaQuery, terms: Sequence[Term]) -> Select:
+        """How to list the media that have all the terms, newest first, from the query's cursor on."""
         ...
 
     async def write(self, batch: Sequence[Prepared]) -> list[Saved]:

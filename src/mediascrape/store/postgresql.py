@@ -17,17 +17,20 @@ import asyncpg
 
 from mediascrape.errors import ConfigurationError, StoreRejectedError, StoreUnavailableError
 
-from .backend import TABLES, DatabaseInfo, Row, Words
+from .backend import TABLES, DatabaseInfo, Row
 from .items import Known
 from .migrations import migrations
 from .options import StoreOptions
 from .postgresql_prune import prune_scrapes
 from .postgresql_save import ConcurrentSaveError, GroupCommit, insert_media
 from .prepare import Prepared
-from .records import Saved, Validators
+from .records import MediaQuery, Saved, Validators
+from .search import Term
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
+
+    from .queries import Select
 
 T = TypeVar("T")
 
@@ -89,6 +92,7 @@ class PostgreSQLBackend:
                 "jit": "off",  # compiling takes longer than any query of ours
                 # Else a batch of a large table is found by many processes that read all of it.
                 "max_parallel_workers_per_gather": "0",
+                "enable_seqscan": "off",  # else a few of a common word are looked for from the oldest on
             },
         )
         backend = cls(pool, place_of(url), options)
@@ -109,11 +113,15 @@ class PostgreSQLBackend:
             raise
         return backend
 
-    @property
-    def words(self) -> Words:
-        from .queries import postgresql_has_word, postgresql_search
+    async def has_word(self, word: str) -> bool:
+        from .postgresql_search import has_word
 
-        return Words(postgresql_has_word, postgresql_search)
+        return await has_word(self.fetch, word)
+
+    async def search(self, query: MediaQuery, terms: Sequence[Term]) -> Select:
+        from .postgresql_search import search
+
+        return await search(self.fetch, query, terms)
 
     async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
         async def commit(db: asyncpg.Connection) -> list[Saved]:

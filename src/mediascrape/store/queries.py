@@ -6,12 +6,12 @@ the order of its ids or of an index, and the limit ends the scan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import TSQUERY, TSVECTOR
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY, TSVECTOR
 
 from .cursors import from_cursor
 from .prepare import millis
@@ -20,8 +20,6 @@ from .schema import FAILED, NOT_IMAGE, hosts, media, page_media, pages, scrapes,
 from .search import Term, search_words
 
 Select = sa.Select[Any]
-Search = Callable[[Select, Sequence[Term], MediaQuery], Select]
-"""How a backend lists the media that have all the terms, newest first, from the query's cursor on."""
 
 _COLUMNS = (
     media.c.id,
@@ -63,11 +61,6 @@ def newest_media(query: MediaQuery) -> Select:
     return found if query.cursor is None else found.where(media.c.id < from_cursor(query.cursor, 1)[0])
 
 
-def searched_media(query: MediaQuery, terms: Sequence[Term], search: Search) -> Select:
-    """The same for media that have all the terms."""
-    return search(_media(query), terms, query)
-
-
 def _media(query: MediaQuery) -> Select:
     return sa.select(*_COLUMNS).where(*_criteria(query)).limit(query.limit + 1)
 
@@ -82,8 +75,11 @@ def _with_names(source: sa.FromClause) -> sa.FromClause:
 _fts = sa.table("media_search", sa.column("rowid"), sa.column("media_search", sa.Text))
 
 
-def sqlite_search(found: Select, terms: Sequence[Term], query: MediaQuery) -> Select:
-    """Let FTS5 drive the listing. Kind and host are words too, so that no row is fetched in vain."""
+def sqlite_search(query: MediaQuery, terms: Sequence[Term]) -> Select:
+    """The same for media that have all the terms: FTS5 drives the listing.
+
+    Kind and host are words too, so that no row is fetched in vain.
+    """
     words = [f'"{term.word}"*' if term.prefix else f'"{term.word}"' for term in terms]
     if query.kind is not None:
         words.append(f'"kind0{query.kind}"')
@@ -91,7 +87,7 @@ def sqlite_search(found: Select, terms: Sequence[Term], query: MediaQuery) -> Se
     if query.host is not None:
         host_id = sa.select(sa.cast(hosts.c.id, sa.Text)).where(hosts.c.name == query.host).scalar_subquery()
         match = match.concat(' AND "host0').concat(sa.func.coalesce(host_id, "")).concat('"')
-    found = found.select_from(_with_names(_fts.join(media, media.c.id == _fts.c.rowid)))
+    found = _media(query).select_from(_with_names(_fts.join(media, media.c.id == _fts.c.rowid)))
     found = found.where(_fts.c.media_search.op("MATCH")(match)).order_by(_fts.c.rowid.desc())
     if query.cursor is not None:
         found = found.where(_fts.c.rowid < from_cursor(query.cursor, 1)[0])
@@ -106,38 +102,16 @@ def sqlite_has_word(word: str) -> Select:
 _words = sa.column("words", TSVECTOR, _selectable=media)
 
 
-def postgresql_search(found: Select, terms: Sequence[Term], query: MediaQuery) -> Select:
-    """A common word is met soon on the way back from the newest item, a rare one has few items in the GIN
-    index."""
-    match = " & ".join(f"'{term.word}':*" if term.prefix else f"'{term.word}'" for term in terms)
-    ids = _matching_ids(match, query, query.limit + 1)
-    return found.select_from(_with_names(media)).where(media.c.id.in_(ids)).order_by(media.c.id.desc())
+def matching_ids(match: str, query: MediaQuery) -> Select:
+    """Ids of the media that match a PostgreSQL tsquery, in no order and from no cursor on."""
+    return sa.select(media.c.id).where(_words.op("@@")(sa.cast(match, TSQUERY)), *_criteria(query))
 
 
-def postgresql_has_word(word: str) -> Select:
-    """A row if some item has the word."""
-    return _matching_ids(f"'{word}'", MediaQuery(), 1)
-
-
-def _matching_ids(match: str, query: MediaQuery, limit: int) -> Select:
-    """The newest ids that match: those near the newest by looking at each, the older ones by the GIN index
-    and only if there are too few.
-
-    Left to itself the planner walks back through all that is stored for a word that few have. How far to
-    walk: with k ids wanted of n, a word met less than k times within 2 * sqrt(k * n) items has at most
-    sqrt(k * n) / 2 in all, so both ways take about as long.
-    """
-    matches = (_words.op("@@")(sa.cast(match, TSQUERY)), *_criteria(query))
-    newest: sa.ColumnElement[int] = sa.select(sa.func.max(media.c.id)).scalar_subquery()
-    if query.cursor is not None:
-        newest = sa.literal(from_cursor(query.cursor, 1)[0] - 1, sa.BigInteger)
-    edge = sa.select(sa.cast(newest - 2 * sa.func.sqrt(limit * newest), sa.BigInteger)).scalar_subquery()
-    near = sa.select(media.c.id).where(*matches, media.c.id > edge, media.c.id <= newest)
-    recent = near.order_by(media.c.id.desc()).limit(limit).cte("recent").prefix_with("MATERIALIZED")
-    few = sa.select(sa.func.count() < limit).select_from(recent).scalar_subquery()
-    older = sa.select(media.c.id).where(*matches, media.c.id <= edge, few).cte("older")
-    both = sa.union_all(sa.select(recent.c.id), sa.select(older.prefix_with("MATERIALIZED").c.id)).subquery()
-    return sa.select(both.c.id).order_by(both.c.id.desc()).limit(limit)
+def with_ids(query: MediaQuery, ids: Sequence[int]) -> Select:
+    """The media with these ids, newest first."""
+    wanted = media.c.id == sa.func.any(sa.literal(list(ids), ARRAY(sa.BigInteger)))
+    found = sa.select(*_COLUMNS).select_from(_with_names(media)).where(wanted)
+    return found.order_by(media.c.id.desc()).limit(query.limit + 1)
 
 
 def media_by_page(query: MediaQuery) -> Select:

@@ -29,18 +29,21 @@ import apsw
 
 from mediascrape.errors import ConfigurationError, StoreRejectedError, StoreUnavailableError
 
-from .backend import DatabaseInfo, Row, Words
+from .backend import DatabaseInfo, Row
 from .items import Known
 from .migrations import migrations
 from .options import StoreOptions
 from .prepare import Prepared
-from .records import Saved, Validators
+from .records import MediaQuery, Saved, Validators
+from .search import Term
 from .sqlite_prune import prune_scrapes
 from .sqlite_save import GroupCommit, select_in
 from .sqlite_search import index_some, waiting
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
+
+    from .queries import Select
 
 T = TypeVar("T")
 
@@ -109,11 +112,15 @@ class SQLiteBackend:
             raise
         return backend
 
-    @property
-    def words(self) -> Words:
-        from .queries import sqlite_has_word, sqlite_search
+    async def has_word(self, word: str) -> bool:
+        from .queries import sqlite_has_word
 
-        return Words(sqlite_has_word, sqlite_search)
+        return bool(await self.fetch(sqlite_has_word(word)))
+
+    async def search(self, query: MediaQuery, terms: Sequence[Term]) -> Select:
+        from .queries import sqlite_search
+
+        return sqlite_search(query, terms)
 
     async def write(self, batch: Sequence[Prepared]) -> list[Saved]:
         return await self._in(self._writer, self._write, batch)

@@ -194,12 +194,10 @@ class Store:
         return MediaPage([_media(row[2:]) for row in rows], to_cursor(*rows[-1][:2]) if more else None)
 
     async def _searched(self, query: MediaQuery) -> Select:
-        from . import queries
-
         await self._backend.index_search(_INDEX_WHILE_BUSY if self._committer.busy else _INDEX_BEFORE_SEARCH)
-        how, words = self._backend.words, search_words(query.q or "")
-        known = {word for word in words if await self._backend.fetch(how.has_word(word))}
-        return queries.searched_media(query, search_terms(words, known), how.search)
+        words = search_words(query.q or "")
+        known = {word for word in words if await self._backend.has_word(word)}
+        return await self._backend.search(query, search_terms(words, known))
 
     async def _ids_between(self, since: float | None, until: float | None) -> tuple[int, int]:
         """A range of ids that holds all media first seen in a span of time.
