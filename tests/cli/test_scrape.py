@@ -5,6 +5,7 @@ import csv
 import io
 import signal
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -110,13 +111,25 @@ async def test_what_an_interrupted_run_leaves_is_done_by_the_next(mediascrape: C
         assert {record["page_url"] for record in result.lines()} == set(urls)
 
 
+@pytest.fixture
+def without_nohup() -> Iterator[None]:
+    """A program started by one that ignores a signal ignores it, too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("without_nohup")
 async def test_a_terminal_that_is_closed_is_an_interruption(mediascrape: CommandLine) -> None:
     with mediascrape.start("worker") as process:
         assert process.stderr is not None
         while "working on the queue" not in process.stderr.readline():
             pass
         process.send_signal(signal.SIGHUP)
-        _, err = await asyncio.to_thread(process.communicate, None, 30)
+        try:
+            _, err = await asyncio.to_thread(process.communicate, None, 30)
+        finally:
+            process.kill()
     assert process.returncode == 130, err
 
 
