@@ -38,6 +38,8 @@ from mediascrape.scrape.urls import join_url
 
 #: Characters searched for the quote that opened a value, which bounds the work for each hint in a text.
 LONGEST_VALUE: Final = 2048
+#: Characters from which on a document's reading gives way to other threads.
+_LONG: Final = 256 * 1024
 #: Characters of comments and scripts that may be searched through and turn out to be within a tag.
 MAX_WASTE: Final = 32_000_000
 
@@ -68,8 +70,11 @@ class _Reader:
 
     def read(self) -> None:
         position = start = 0
+        # What is short is read in the event loop, which must not wait for other threads meanwhile.
+        is_long = len(self.data) > _LONG
         while start < len(self.data):
-            give_way()
+            if is_long:
+                give_way()
             position, start = self._read_window(position, start)
 
     def _read_window(self, position: int, start: int) -> tuple[int, int]:
