@@ -17,7 +17,7 @@ from mediascrape.scrape.extract import Document, ExtractOptions, ItemFilter, Med
 from mediascrape.scrape.response import Response
 from mediascrape.scrape.turns import Clock, Guests, LoopTurns
 
-#: Decoded bytes from which a document is parsed in a thread: about ten milliseconds of work.
+#: Decoded bytes from which a document is parsed in a thread: a millisecond of work as a rule, tens of them at worst.
 LARGE_BYTES: Final = 512 * 1024
 #: Decoded bytes of the pages that are parsed in one iteration of the loop: two of usual size. One a turn cost
 #: three hundredths of a page more, all of it the loop's.
