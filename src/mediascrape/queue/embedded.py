@@ -177,7 +177,6 @@ class EmbeddedValkey:
             stderr=asyncio.subprocess.PIPE,
             cwd=self.directory,
             env=_MALLOC,
-            start_new_session=True,
         )  # fmt: skip
         try:
             _, said = await process.communicate()

@@ -52,7 +52,8 @@ async def test_it_holds_no_secrets_and_is_confined(monkeypatch: pytest.MonkeyPat
         assert process.rlimit(psutil.RLIMIT_AS)[1] < 2**30
         assert process.nice() >= 10
         assert Path(f"/proc/{process.pid}/oom_score_adj").read_text().strip() == "1000"
-        assert os.getsid(process.pid) != os.getsid(0)
+        assert os.getpgid(process.pid) != os.getpgid(0)
+        assert os.getsid(process.pid) == os.getsid(0)  # niceness counts within a session only
 
 
 async def test_a_picture_that_ends_it_costs_only_itself() -> None:

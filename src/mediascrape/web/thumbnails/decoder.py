@@ -28,6 +28,9 @@ _NICENESS: Final = 10
 
 
 def main() -> None:
+    # An interrupt from the terminal is for the other side to deal with. Not a session of its own: Linux shares
+    # out the processor by session first, and in one of its own it would not be any nicer to us.
+    os.setpgrp()
     _confine()
     serve(sys.stdin.buffer, sys.stdout.buffer)
 

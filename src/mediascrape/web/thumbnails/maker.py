@@ -69,7 +69,6 @@ class Maker:
                 *_COMMAND,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
                 env={"PYTHONPATH": os.pathsep.join(sys.path)},  # nothing else: tokens are in ours
-                start_new_session=True,  # an interrupt from the terminal is for us to deal with
             )  # fmt: skip
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
