@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 ARGS   ?= --help
 TESTS  ?=
 # What hatch_build.py compiles; see pyproject.toml.
-COMPILED := $(wildcard src/mediascrape/scrape/extract/*.py src/mediascrape/scrape/extract/*.[ch]) src/mediascrape/scrape/urls.py
+COMPILED := $(wildcard src/mediascrape/scrape/extract/*.py src/mediascrape/scrape/extract/*.[ch]) src/mediascrape/scrape/urls.py src/mediascrape/scrape/_urls.c
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check format settings screenshots lock clean

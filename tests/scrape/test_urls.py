@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+from typing import Any
+
 import ada_url
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mediascrape.errors import (
@@ -14,7 +18,8 @@ from mediascrape.errors import (
     URLCredentialsError,
     URLTooLongError,
 )
-from mediascrape.scrape.urls import is_normal, join_url, normalize_url
+from mediascrape.scrape import urls
+from mediascrape.scrape.urls import is_normal, join_url, normalize_url, plain_is_final, plain_joined
 
 BASE = "https://example.com/a/b/page.html?q=1"
 
@@ -114,6 +119,54 @@ def test_the_short_cuts_know_which_origins_the_parser_leaves_alone(scheme: str, 
         return
     assert normalize_url(raw) == expected
     assert join_url(raw, "/q?r") == ada_url.join_url(raw, "/q?r")
+
+
+@pytest.fixture(scope="session")
+def compiled() -> Any:
+    try:
+        return importlib.import_module("mediascrape.scrape._urls")
+    except ImportError:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip("urls.py has no twin in C here")
+
+
+tail = st.lists(
+    st.sampled_from(
+        ["/", "a", ".", "%2e", "%2E", "%2", "%", "?", "'", "[", "#", "é", "x.png", " ", "\0", "\u0100", "A"]
+    ),
+    max_size=8,
+).map("".join)
+absolute = st.builds(
+    "{}://{}{}{}".format, st.sampled_from(["http", "https", "ftp", "HTTP", ""]), host, port, tail
+)
+
+
+@given(url_text | tail | absolute | st.builds("//{}{}{}".format, host, port, tail))
+@example("http://a.b:6/")
+@example("http://a.b:64999/")
+@example("http://a.b:65000/")
+@example("http://255.256.0.1/")
+def test_the_functions_in_c_recognise_what_those_in_python_do(compiled: Any, ref: str) -> None:
+    assert compiled.is_normal(ref) == plain_is_final(ref)
+    for base in (BASE, "http://127.0.0.1:8000/x/", "https://xn--mnchen-3ya.de/p", "data:x", "", ref):
+        if base.isascii():
+            assert compiled.joined(base, ref) == plain_joined(base, ref)
+
+
+@given(absolute, tail)
+def test_the_functions_in_c_know_the_same_origins(compiled: Any, base: str, ref: str) -> None:
+    if base.isascii():
+        assert compiled.joined(base, ref) == plain_joined(base, ref)
+
+
+def test_the_functions_in_c_take_texts_only(compiled: Any) -> None:
+    assert compiled.is_normal is urls._is_final
+    for args in ((1, "/"), ("http://a.b/", None), ("/",)):
+        with pytest.raises(TypeError):
+            compiled.joined(*args)
+    with pytest.raises(TypeError):
+        compiled.is_normal(b"/")
 
 
 @pytest.mark.parametrize(
