@@ -24,7 +24,7 @@ PIECES = st.lists(
             ["<img", "<IMG", "<image", "<a", "</video", "</Video>", "</img", "<imag", "<script", "<STYLE>", "</script>",
              "<media:thumbnail", "<", "</", "<!", "<?", "</ ", "</<", "</>", ">", "/", " ", "\n", "\f", ".jpg", ".JPEG",
              ".jpegs", ".m3u8", ".ra", ".r", ".", ",", "'", '"', "=", "&", "item", "itemprop", "ITEMscope", "itemPROP=",
-             "url(", "image-set(",
+             "url(", "image-set(", "<!--", "-->", "--!>", "-", "!", "='", '="', " = ",
              "URL(", "(", "background", "background=", "BACKground ", "src", "ALT", "alt", "x", "é", "À",
              "\x00", "\xff", "text" * 9, "x" * 70]
         ),
@@ -45,10 +45,10 @@ def compiled() -> Scanner:
 
 def test_landmarks_are_whole_names_in_any_case_and_what_hides_markup() -> None:
     html = "<img><IMG\n<imgs><image/></video ></videos></ p></>< img><!x><?y></3"
-    found, _, _ = PLAIN.landmarks(html, 0, len(html), False)
-    assert [(name, html[start:end]) for name, start, end in found] == [
-        ("img", "<img"), ("img", "<IMG"), ("image", "<image"), ("/video", "</video"), (None, "</ "), (None, "<!"),
-        (None, "<?"), (None, "</3"),
+    names, places, _, _ = PLAIN.landmarks(html, 0, len(html), False)
+    assert [(name, html[at : at + 3]) for name, at in zip(names, places, strict=True)] == [
+        ("img", "<im"), ("img", "<IM"), ("image", "<im"), ("/video", "</v"), (None, "</ "), (None, "<!x"),
+        (None, "<?y"), (None, "</3"),
     ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_landmarks_are_whole_names_in_any_case_and_what_hides_markup() -> None:
 def test_hints_are_media_extensions_microdata_and_decoration(
     text: str, decoration: bool, hints: list[int]
 ) -> None:
-    assert PLAIN.landmarks(text, 0, len(text), decoration)[1] == hints
+    assert PLAIN.landmarks(text, 0, len(text), decoration)[2] == hints
 
 
 def test_an_unfinished_tag_has_no_attributes() -> None:
@@ -74,21 +74,31 @@ def test_an_unfinished_tag_has_no_attributes() -> None:
 
 def test_the_compiled_scanner_goes_on_behind_the_name_of_a_tag_that_text_follows(compiled: Scanner) -> None:
     html = "<a><script src=x.jpg>.jpg"
-    assert compiled.landmarks(html, 0, len(html), False) == ([("a", 0, 2), ("script", 3, 10)], [], 10)
+    assert compiled.landmarks(html, 0, len(html), False) == (["a", "script"], [0, 3], [], 10)
 
 
 @given(text=PIECES, at=st.integers(0, 60), length=st.integers(0, 120), decoration=st.booleans())
 @example(text="</<img>", at=0, length=9, decoration=False)
 @example(text="image-set(", at=2, length=9, decoration=True)
+@example(text="<!--><!-->", at=5, length=0, decoration=False)
+@example(text="<!-- --!> <!---->", at=0, length=0, decoration=False)
+@example(text="<script><!-- <script> </script> --> </script>", at=8, length=9, decoration=False)
+@example(text="<script><!-- </script >", at=8, length=9, decoration=False)
+@example(text="<a b=\"'> <i", at=0, length=10, decoration=False)
+@example(text="<a b = '>' <i", at=0, length=11, decoration=False)
+@example(text="<a b=\"x>\" c='>'<i", at=0, length=17, decoration=False)
 def test_compiled_and_plain_scanner_find_the_same(
     compiled: Scanner, text: str, at: int, length: int, decoration: bool
 ) -> None:
     at = min(at, len(text))
-    tags, hints, end = compiled.landmarks(text, at, at + length, decoration)
-    plain_tags, plain_hints, _ = PLAIN.landmarks(text, at, end, decoration)
-    assert (tags, hints) == (plain_tags, plain_hints)
+    *found, end = compiled.landmarks(text, at, at + length, decoration)
+    assert found == [*PLAIN.landmarks(text, at, end, decoration)[:3]]
     assert end <= len(text)
     assert compiled.attributes(text, at) == PLAIN.attributes(text, at)
+    assert compiled.end_of_hidden(text, at) == PLAIN.end_of_hidden(text, at)
+    assert compiled.may_be_inside(text, at, at + length) == PLAIN.may_be_inside(text, at, at + length)
+    for name in STOPS:
+        assert compiled.end_of_raw(text, at, name) == PLAIN.end_of_raw(text, at, name)
 
 
 def test_compiled_and_plain_scanner_find_the_same_in_whole_documents(compiled: Scanner) -> None:
@@ -97,13 +107,18 @@ def test_compiled_and_plain_scanner_find_the_same_in_whole_documents(compiled: S
         start = 0
         while start < len(text):
             window = start + random.Random(seed).randrange(1, 2 * WINDOW)
-            tags, hints, end = compiled.landmarks(text, start, window, True)
-            assert (tags, hints) == PLAIN.landmarks(text, start, end, True)[:2], (seed, start)
-            for _, _, name_end in tags:
-                assert compiled.attributes(text, name_end) == PLAIN.attributes(text, name_end), (
+            *found, end = compiled.landmarks(text, start, window, True)
+            assert found == [*PLAIN.landmarks(text, start, end, True)[:3]], (seed, start)
+            for name, at in zip(*found[:2], strict=True):
+                name_end = at + 1 + len(name or "")
+                assert compiled.attributes(text, name_end) == PLAIN.attributes(text, name_end), (seed, at)
+                assert compiled.end_of_hidden(text, at) == PLAIN.end_of_hidden(text, at), (seed, at)
+                assert compiled.may_be_inside(text, start, at) == PLAIN.may_be_inside(text, start, at), (
                     seed,
-                    name_end,
+                    at,
                 )
+                for raw in STOPS:
+                    assert compiled.end_of_raw(text, at, raw) == PLAIN.end_of_raw(text, at, raw), (seed, at)
             start = end
 
 
@@ -115,12 +130,21 @@ def test_the_compiled_scanner_refuses_what_is_not_one_byte_a_character(
         compiled.landmarks(text, 0, 5, False)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         compiled.attributes(text, 0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        compiled.end_of_hidden(text, 0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        compiled.end_of_raw(text, 0, "script")  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        compiled.may_be_inside(text, 0, 3)  # type: ignore[arg-type]
 
 
 def test_places_outside_the_text_are_none(compiled: Scanner) -> None:
-    assert compiled.landmarks("<img>", 9, 99, True) == ([], [], 5)
-    assert compiled.landmarks("<img>", -9, -3, True) == ([], [], 0)
+    assert compiled.landmarks("<img>", 9, 99, True) == ([], [], [], 5)
+    assert compiled.landmarks("<img>", -9, -3, True) == ([], [], [], 0)
     assert compiled.attributes("<img>", 99) is None
+    assert compiled.end_of_hidden("<!-->", 99) == compiled.end_of_raw("<img>", 99, "script") == 5
+    assert not compiled.may_be_inside("<img>", -9, 99)
+    assert compiled.may_be_inside("<img src='", -9, 99)
     for numbers in ((0,), (0, 5), (0, 5, True, 1), ("0", 5, True), (2**80, 5, True)):
         with pytest.raises((TypeError, OverflowError)):
             compiled.landmarks("<img>", *numbers)

@@ -13,6 +13,7 @@ from mediascrape.scrape.extract.scanner import WINDOW
 from mediascrape.scrape.extract.tokens import (
     RAW_TEXT,
     attributes,
+    end_of_raw,
     exact_attributes,
     exact_token,
     parsed,
@@ -109,8 +110,8 @@ def test_what_is_a_tag(html: str, names: list[str]) -> None:
         position = match.end()
         if match[1] is not None and match[1][0] != "/":
             found.append(match[1])
-            raw = RAW_TEXT.get(match[1])
-            position = raw(html, position) if raw is not None else position
+            if match[1] in RAW_TEXT:
+                position = end_of_raw(html, position, match[1])
     assert found == names
 
 

@@ -1,5 +1,6 @@
 /* What `scanner.py` does, in C: the same class with the same methods, compared with it by the tests. */
-#include "_words.h"
+#include "_blocks.h"
+#include "_markup.h"
 
 /* ---- The class ---- */
 
@@ -65,30 +66,24 @@ tag_named(Scanner *self, const Text *text, Py_ssize_t index, Py_ssize_t *end)
 typedef struct {
     const Text *text;
     Py_ssize_t from, to;
-    PyObject *tags, *hints;
+    PyObject *names, *places, *hints;
     Py_ssize_t after; /* what stands before belongs to a tag that was found */
 } Search;
 
 static int
-append_tag(Search *search, PyObject *name, Py_ssize_t start, Py_ssize_t end)
+append_number(PyObject *list, Py_ssize_t value)
 {
-    PyObject *first = PyLong_FromSsize_t(start), *last = PyLong_FromSsize_t(end), *tuple = NULL;
-    if (first != NULL && last != NULL) tuple = PyTuple_Pack(3, name, first, last);
-    int failed = tuple == NULL || PyList_Append(search->tags, tuple) < 0;
-    Py_XDECREF(tuple);
-    Py_XDECREF(first);
-    Py_XDECREF(last);
-    search->after = end;
+    PyObject *number = PyLong_FromSsize_t(value);
+    int failed = number == NULL || PyList_Append(list, number) < 0;
+    Py_XDECREF(number);
     return failed ? -1 : 0;
 }
 
 static int
-append_hint(Search *search, Py_ssize_t place)
+append_tag(Search *search, PyObject *name, Py_ssize_t start, Py_ssize_t end)
 {
-    PyObject *number = PyLong_FromSsize_t(place);
-    int failed = number == NULL || PyList_Append(search->hints, number) < 0;
-    Py_XDECREF(number);
-    return failed ? -1 : 0;
+    search->after = end;
+    return PyList_Append(search->names, name) < 0 ? -1 : append_number(search->places, start);
 }
 
 /* At a `<`. What is searched ends behind a name that stops. */
@@ -123,7 +118,7 @@ look_at_extension(Scanner *self, Search *search, Py_ssize_t i)
         hash = hashed(hash, c);
     }
     if (!is(c, AFTER_EXTENSION) || slot_of(&self->extensions, name, length, hash)->name == NULL) return 0;
-    return append_hint(search, i);
+    return append_number(search->hints, i);
 }
 
 /* Behind the name of a function of CSS. The name is a hint, if it begins in what is searched. */
@@ -133,7 +128,7 @@ look_at_bracket(Search *search, Py_ssize_t i)
     Py_ssize_t start = begins(search->text, i - 3, "url")         ? i - 3
                        : begins(search->text, i - 9, "image-set") ? i - 9
                                                                   : -1;
-    return start < search->from || start >= search->to ? 0 : append_hint(search, start);
+    return start < search->from || start >= search->to ? 0 : append_number(search->hints, start);
 }
 
 static int
@@ -146,53 +141,14 @@ look_at(Scanner *self, Search *search, Py_ssize_t i)
     case '(': return look_at_bracket(search, i);
     case 'i':
     case 'I':
-        if (begins(text, i, "itemscope") || begins(text, i, "itemprop")) return append_hint(search, i);
+        if (begins(text, i, "itemscope") || begins(text, i, "itemprop")) return append_number(search->hints, i);
         return 0;
     default: {
         byte after = at(text, i + 10);
-        if (begins(text, i, "background") && (after == '=' || is(after, SPACE))) return append_hint(search, i);
+        if (begins(text, i, "background") && (after == '=' || is(after, SPACE))) return append_number(search->hints, i);
         return 0;
     }
     }
-}
-
-/* Sixteen characters at once, by the vectors of GCC and Clang, which any processor has or is given. */
-typedef byte Block __attribute__((vector_size(16)));
-typedef uint64_t Halves __attribute__((vector_size(16)));
-
-enum { STRIDE = 64, AHEAD = 3 };
-
-static inline Block
-block_at(const byte *bytes)
-{
-    Block block;
-    memcpy(&block, bytes, sizeof block);
-    return block;
-}
-
-/* One bit for each of eight bytes that are 0 or 255 in memory, the first the lowest. */
-static inline uint64_t
-bits_of(uint64_t bytes)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    bytes = __builtin_bswap64(bytes);
-#endif
-    return ((bytes & 0x0101010101010101u) * 0x0102040810204080u) >> 56;
-}
-
-/* A bit for each of 64 characters that may be a landmark or begin a hint. Three more are read. */
-static inline uint64_t
-conspicuous(const byte *bytes, int decoration)
-{
-    uint64_t bits = 0;
-    for (int i = 0; i < STRIDE; i += 16) {
-        Block here = block_at(bytes + i), low = here | 32, third = block_at(bytes + i + AHEAD) | 32;
-        Block marks = (Block)((here == '<') | (here == '.') | ((low == 'i') & (third == 'm')));
-        if (decoration) marks |= (Block)((here == '(') | ((low == 'b') & (third == 'k')));
-        Halves halves = (Halves)marks;
-        bits |= (bits_of(halves[0]) | bits_of(halves[1]) << 8) << i;
-    }
-    return bits;
 }
 
 static int
@@ -233,17 +189,19 @@ scanner_landmarks(PyObject *object, PyObject *const *args, Py_ssize_t count)
     if (from > text.length) from = text.length;
     if (to < from) to = from;
     if (to > text.length) to = text.length;
-    Search search = {&text, from, to, PyList_New(0), PyList_New(0), 0};
-    int failed = search.tags == NULL || search.hints == NULL || search_all(self, &search, decoration) < 0;
+    Search search = {&text, from, to, PyList_New(0), PyList_New(0), PyList_New(0), 0};
+    int failed = search.names == NULL || search.places == NULL || search.hints == NULL
+                 || search_all(self, &search, decoration) < 0;
     /* A function's name may end, and its bracket stand, behind the last place at which one may begin. */
     for (Py_ssize_t i = search.to; !failed && decoration && i < search.to + 10; i++)
         failed = at(&text, i) == '(' && look_at_bracket(&search, i) < 0;
     if (failed) {
-        Py_XDECREF(search.tags);
+        Py_XDECREF(search.names);
+        Py_XDECREF(search.places);
         Py_XDECREF(search.hints);
         return NULL;
     }
-    return Py_BuildValue("NNn", search.tags, search.hints, search.to);
+    return Py_BuildValue("NNNn", search.names, search.places, search.hints, search.to);
 }
 
 /* ---- Attributes ---- */
@@ -253,58 +211,25 @@ static PyObject *
 attribute_named(Scanner *self, const Text *text, Py_ssize_t from, Py_ssize_t to)
 {
     Py_ssize_t length = to - from;
-    if (length <= self->attributes.longest) {
+    if (length <= WORD_MAX) {
         char name[WORD_MAX];
         uint32_t hash = 0;
+        byte all = 0;
         for (Py_ssize_t i = 0; i < length; i++) {
             byte c = lower[text->bytes[from + i]];
             name[i] = (char)c;
             hash = hashed(hash, c);
+            all |= c;
         }
         const Word *word = slot_of(&self->attributes, name, (int)length, hash);
-        if (word->name != NULL) {
-            Py_INCREF(word->name);
-            return word->name;
-        }
+        if (word->name != NULL) return Py_NewRef(word->name);
+        if (all < 128) return PyUnicode_FromKindAndData(PyUnicode_1BYTE_KIND, name, length);
     }
     PyObject *name = slice(text, from, to), *lowered;
     if (name == NULL) return NULL;
     lowered = PyObject_CallMethod(name, "lower", NULL);
     Py_DECREF(name);
     return lowered;
-}
-
-static Py_ssize_t
-behind(const Text *text, Py_ssize_t i, int class)
-{
-    while (i < text->length && is(text->bytes[i], class)) i++;
-    return i;
-}
-
-static Py_ssize_t
-behind_name(const Text *text, Py_ssize_t i)
-{
-    i++; /* even `=` begins a name */
-    while (i < text->length && !is(text->bytes[i], AFTER_NAME) && text->bytes[i] != '=') i++;
-    return i;
-}
-
-/* The value that begins at `from`, which becomes its first place; returns the place behind it, -1 if it has no end.
- * `next` becomes where to go on. */
-static Py_ssize_t
-end_of_value(const Text *text, Py_ssize_t *from, Py_ssize_t *next)
-{
-    Py_ssize_t end;
-    byte quote = at(text, *from);
-    if (quote == '"' || quote == '\'') {
-        *from += 1;
-        end = next_of(text, quote, *from, text->length);
-        *next = end + 1;
-        return end;
-    }
-    for (end = *from; end < text->length && !is(text->bytes[end], SPACE) && text->bytes[end] != '>';) end++;
-    *next = end;
-    return end;
 }
 
 /* Adds one attribute, unless its name was there before. */
@@ -363,11 +288,47 @@ scanner_attributes(PyObject *object, PyObject *const *args, Py_ssize_t count)
     Py_RETURN_NONE;
 }
 
+/* ---- What holds no markup, or may hold a tag ---- */
+
+static PyObject *
+scanner_end_of_hidden(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Text text;
+    Py_ssize_t start;
+    if (!text_and_place(args, count, 2, &text, &start)) return NULL;
+    return PyLong_FromSsize_t(end_of_hidden(&text, start));
+}
+
+static PyObject *
+scanner_end_of_raw(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Text text;
+    Py_ssize_t start, length;
+    if (!text_and_place(args, count, 3, &text, &start)) return NULL;
+    const char *name = PyUnicode_AsUTF8AndSize(args[2], &length);
+    return name == NULL ? NULL : PyLong_FromSsize_t(end_of_raw(&text, start, name, length));
+}
+
+static PyObject *
+scanner_may_be_inside(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Text text;
+    Py_ssize_t position;
+    if (!text_and_place(args, count, 3, &text, &position)) return NULL;
+    Py_ssize_t start = PyLong_AsSsize_t(args[2]);
+    if (start == -1 && PyErr_Occurred()) return NULL;
+    if (start > text.length) start = text.length;
+    return PyBool_FromLong(may_be_inside(&text, position, start));
+}
+
 /* ---- The module ---- */
 
 static PyMethodDef methods[] = {
     {"landmarks", (PyCFunction)(void (*)(void))scanner_landmarks, METH_FASTCALL, NULL},
     {"attributes", (PyCFunction)(void (*)(void))scanner_attributes, METH_FASTCALL, NULL},
+    {"end_of_hidden", (PyCFunction)(void (*)(void))scanner_end_of_hidden, METH_FASTCALL, NULL},
+    {"end_of_raw", (PyCFunction)(void (*)(void))scanner_end_of_raw, METH_FASTCALL, NULL},
+    {"may_be_inside", (PyCFunction)(void (*)(void))scanner_may_be_inside, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL},
 };
 

@@ -145,6 +145,22 @@ next_of(const Text *text, byte c, Py_ssize_t from, Py_ssize_t to)
     return found == NULL ? -1 : found - text->bytes;
 }
 
+/* The last place of a character in [from, to), which lies in the text, or -1. */
+static inline Py_ssize_t
+last_of(const Text *text, byte c, Py_ssize_t from, Py_ssize_t to)
+{
+    if (from >= to) return -1;
+#ifdef HAVE_MEMRCHR
+    const byte *found = memrchr(text->bytes + from, c, (size_t)(to - from));
+    return found == NULL ? -1 : found - text->bytes;
+#else
+    while (to-- > from)
+        if (text->bytes[to] == c) return to;
+    return -1;
+#endif
+}
+
+/* Whether a word of lower-case letters stands at an index, in any case. */
 static int
 begins(const Text *text, Py_ssize_t index, const char *word)
 {
@@ -163,6 +179,22 @@ text_of(PyObject *argument, Text *text)
     }
     text->bytes = PyUnicode_1BYTE_DATA(argument);
     text->length = PyUnicode_GET_LENGTH(argument);
+    return 1;
+}
+
+/* Arguments of a method: a document and a place in it. Returns 0 with an exception set if they are not. */
+static int
+text_and_place(PyObject *const *args, Py_ssize_t count, Py_ssize_t wanted, Text *text, Py_ssize_t *place)
+{
+    if (count != wanted) {
+        PyErr_Format(PyExc_TypeError, "%zd arguments are needed", wanted);
+        return 0;
+    }
+    if (!text_of(args[0], text)) return 0;
+    *place = PyLong_AsSsize_t(args[1]);
+    if (*place == -1 && PyErr_Occurred()) return 0;
+    if (*place < 0) *place = 0;
+    if (*place > text->length) *place = text->length;
     return 1;
 }
 

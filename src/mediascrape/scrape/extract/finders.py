@@ -55,9 +55,14 @@ _DESCRIBING: Final = (
 )  # fmt: skip
 #: What the scanner need not spell out anew for each tag.
 KNOWN_ATTRIBUTES: Final = frozenset(_DESCRIBING).union(
-    ("property", "charset", "http-equiv", "srcdoc", "hreflang", "async", "defer", "data-src", "data-srcset"),
+    (
+        "property", "charset", "http-equiv", "srcdoc", "hreflang", "async", "defer", "data-src", "data-srcset", "rel",
+        "as", "crossorigin", "lang", "dir", "language", "viewbox", "fill", "xmlns", "xmlns:xlink", "xml:lang", "size",
+        "aria-hidden", "aria-label", "tabindex", "autocomplete", "maxlength", "onload", "marginwidth", "marginheight",
+        "allowtransparency", "data-original",
+    ),
     *ATTRIBUTES.values(),
-)
+)  # fmt: skip
 #: element -> attribute -> kind; an empty kind: nothing to find.
 _PLAN: Final[dict[str, dict[str, Kind | Literal[""]]]] = {
     element: {**dict.fromkeys(_DESCRIBING, ""), **row} for element, row in ATTRIBUTES.items()

@@ -2,7 +2,7 @@
 
 Two kinds of tags may: those of the elements in `_HANDLERS` and the finders' tables, wherever they stand, and any tag
 with a value that looks like media. `scanner` tells where there may be one. All others, nine in ten, are never cut
-out of the document, only passed over; what makes that safe is `tokens.may_be_inside`.
+out of the document, only passed over; what makes that safe is `may_be_inside`.
 """
 
 from __future__ import annotations
@@ -26,10 +26,8 @@ from mediascrape.scrape.extract.text import decoded, label, plain, unescaped
 from mediascrape.scrape.extract.tokens import (
     RAW_TEXT,
     any_of,
-    end_of_hidden,
     exact_token,
     is_in_value,
-    may_be_inside,
     parsed,
     tag_at,
 )
@@ -80,12 +78,13 @@ class _Reader:
     def _read_window(self, position: int, start: int) -> tuple[int, int]:
         """Read what begins within the window at `start`; the position reached, outside any tag, and the next window."""
         data = self.data
-        landmarks, hints, next_start = _landmarks(data, start, start + WINDOW, self.page.decoration)
+        names, places, hints, next_start = _landmarks(data, start, start + WINDOW, self.page.decoration)
         hints.append(len(data))
         number = 0
-        for name, at, name_end in landmarks:
+        for index, at in enumerate(places):
             if at < position:
                 continue
+            name = names[index]
             if hints[number] < at:
                 number = bisect_left(hints, position, number)
                 while (hint := hints[number]) < at:
@@ -96,28 +95,18 @@ class _Reader:
                     continue
             if name in _SVG and self.page.document.title is not None:
                 continue
-            if data.find("<", position, at) >= 0:
-                position = self._reached(position, at)
+            if _may_be_inside(data, position, at):
+                position = self._exactly(position, at)
                 if position > at:
                     continue
-            position = end_of_hidden(data, at) if name is None else self._read_tag(name, name_end)
+            elif self.page.scopes.open:
+                self._pass_over(position, at)
+            position = _end_of_hidden(data, at) if name is None else self._read_tag(name, at + 1 + len(name))
         for hint in hints[number:-1]:
             if hint >= position:
                 position = self._read_hint(position, hint)
         # A long script is not looked at further.
         return position, max(position, next_start)
-
-    def _reached(self, position: int, at: int) -> int:
-        """Where reading is at after the tags between: `position`, or behind `at` if that is part of one of them."""
-        data = self.data
-        # Without a value there is no quote: only a tag without its `>` could reach over.
-        if (
-            data.find("=", position, at) >= 0 or data.rfind("<", position, at) > data.rfind(">", position, at)
-        ) and may_be_inside(data, position, at):
-            return self._exactly(position, at)
-        if self.page.scopes.open:
-            self._pass_over(position, at)
-        return position
 
     def _read_tag(self, name: str, name_end: int) -> int:
         """Read one tag; the position behind it and its text, if that is raw. One without an end is dropped."""
@@ -136,7 +125,7 @@ class _Reader:
     def _start(self, name: str, attrs: Attributes, end: int) -> int:
         page = self.page
         if name in RAW_TEXT:
-            start, end = end, RAW_TEXT[name](self.data, end)
+            start, end = end, _end_of_raw(self.data, end, name)
             reader = _TEXTS.get(name)
             if reader is not None:
                 reader(page, attrs, self.data, start, end)
@@ -169,7 +158,7 @@ class _Reader:
                 position = self._exactly(position, hint)
             self.text_until = max(self.text_until, position, hint)
             return position
-        if may_be_inside(data, position, start):
+        if _may_be_inside(data, position, start):
             position = self._exactly(position, start)
         if position <= start:
             self._pass_over(position, start)
@@ -368,12 +357,15 @@ _SVG: Final = frozenset(("svg", "/svg"))
 _CELLS: Final = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
 _scanner: Final = make_scanner(
     tags=_HANDLERS.keys() - _CELLS,
-    stops=RAW_TEXT.keys(),
+    stops=RAW_TEXT,
     extensions=KIND_BY_EXTENSION.keys(),
     attributes=KNOWN_ATTRIBUTES,
 )
 _landmarks: Final = _scanner.landmarks
 _attributes: Final = _scanner.attributes
+_end_of_hidden: Final = _scanner.end_of_hidden
+_end_of_raw: Final = _scanner.end_of_raw
+_may_be_inside: Final = _scanner.may_be_inside
 _any_tags: Final = re.compile(r"<(/?[a-zA-Z][^ \t\n\f\r/>]*+)").finditer
 #: A media extension at the end of a path, whatever stands around it. The look ahead turns most others down.
 _media_name: Final = re.compile(

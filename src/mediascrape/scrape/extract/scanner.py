@@ -14,16 +14,19 @@ from typing import Final, Protocol
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
-from mediascrape.scrape.extract.tokens import attributes, exact_attributes, parsed
+from mediascrape.scrape.extract.tokens import (
+    attributes,
+    end_of_hidden,
+    end_of_raw,
+    exact_attributes,
+    may_be_inside,
+    parsed,
+)
 
 #: Characters read at once, which bounds the memory that a document full of landmarks takes.
 WINDOW: Final = 16 * 1024
 #: More than the longest word has, so that none is missed at a window's end.
 _OVERLAP: Final = 32
-
-#: The name of a tag (lower case, `/name` for an end tag; None for comments, declarations, processing instructions and
-#: end tags without a name), the place of its `<`, and that behind the name.
-Landmark = tuple[str | None, int, int]
 
 _AFTER_NAME: Final = frozenset(b" \t\n\f\r/>")
 #: What may follow a media extension at the end of a path, whatever stands around it.
@@ -44,10 +47,12 @@ class Scanner(Protocol):
 
     def landmarks(
         self, data: str, start: int, end: int, decoration: bool
-    ) -> tuple[list[Landmark], list[int], int]:
-        """Landmarks and the places of hints that begin in [start, end), both in order, and where to go on.
+    ) -> tuple[list[str | None], list[int], list[int], int]:
+        """Landmarks and hints that begin in [start, end), in order, and where to go on.
 
-        That is `end`, or the end of an earlier tag behind which there is text rather than markup.
+        Of landmarks the names (lower case, `/name` for an end tag; None for comments, declarations, processing
+        instructions and end tags without a name) and the places of their `<`; of hints their places. To go on at
+        `end`, or behind the name of an earlier tag that text follows rather than markup.
         decoration: backgrounds and what styles name are hints, too.
         """
         ...
@@ -56,6 +61,21 @@ class Scanner(Protocol):
         """Attributes of the tag whose name ends at `start`, and the place behind its `>`; None if it has none.
 
         Names in lower case with their raw values; the first of a name counts (HTML 13.2.5.32 to 13.2.5.40).
+        """
+        ...
+
+    def end_of_hidden(self, data: str, start: int) -> int:
+        """The end of the comment, declaration or other thing without markup that begins at a place."""
+        ...
+
+    def end_of_raw(self, data: str, position: int, name: str) -> int:
+        """The end of the text of an element, in which there are no tags but its end tag."""
+        ...
+
+    def may_be_inside(self, data: str, position: int, start: int) -> bool:
+        """Whether the `<` at `start` may belong to a tag that begins between `position`, outside any, and it.
+
+        True need not be certain; False is.
         """
         ...
 
@@ -85,21 +105,24 @@ class PlainScanner:
 
     def landmarks(
         self, data: str, start: int, end: int, decoration: bool
-    ) -> tuple[list[Landmark], list[int], int]:
+    ) -> tuple[list[str | None], list[int], list[int], int]:
         end = min(end, len(data))
         length = end - start
         text = data[start : end + _OVERLAP].encode("latin-1").lower()
         if len(text) < length + _OVERLAP:
             text += b" "  # a character follows each word
-        return self._find_tags(text, start, length), self._find_hints(text, start, length, decoration), end
+        names, places = self._find_tags(text, start, length)
+        return names, places, self._find_hints(text, start, length, decoration), end
 
-    def _find_tags(self, text: bytes, base: int, length: int) -> list[Landmark]:
-        names, known = self._names, len(self._names)
-        return [
-            (names[number] if number < known else None, base + start, base + end)
+    def _find_tags(self, text: bytes, base: int, length: int) -> tuple[list[str | None], list[int]]:
+        known = len(self._names)
+        found = [
+            (number, start)
             for number, start, end in self._tags(text)
             if start < length and (number >= known or text[end] in _AFTER_NAME)
         ]
+        names = [self._names[number] if number < known else None for number, _ in found]
+        return names, [base + start for _, start in found]
 
     def _find_hints(self, text: bytes, base: int, length: int, decoration: bool) -> list[int]:
         hints = [
@@ -120,6 +143,15 @@ class PlainScanner:
             return found, end + 1
         match = exact_attributes(data, start)
         return None if match is None else (parsed(match[1]), match.end())
+
+    def end_of_hidden(self, data: str, start: int) -> int:
+        return end_of_hidden(data, start)
+
+    def end_of_raw(self, data: str, position: int, name: str) -> int:
+        return end_of_raw(data, position, name)
+
+    def may_be_inside(self, data: str, position: int, start: int) -> bool:
+        return may_be_inside(data, position, start)
 
 
 def make_scanner(

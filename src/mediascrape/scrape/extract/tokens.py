@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 _WS: Final = r"[ \t\n\f\r]"
@@ -83,7 +83,33 @@ exact_attributes: Final = re.compile(rf"({_ATTRIBUTES})>").match
 _escaped_script_events: Final = re.compile(rf"-->|</?{_SCRIPT}").finditer
 
 
-def _end_of_text(data: str, position: int, name: str, *, escapes: bool = False) -> int:
+#: Elements whose content is text (scripting is off, so `noscript` is not among them).
+RAW_TEXT: Final = frozenset(("script", "style", "title", "textarea", "iframe", "xmp", "noembed", "noframes"))
+
+
+def end_of_raw(data: str, position: int, name: str) -> int:
+    """Where the text of an element of RAW_TEXT that begins at a position ends: at its end tag, or with the document.
+
+    Within `<!--` in a script a `<script` hides the next `</script`.
+    """
+    escapes = name == "script"
+    while True:
+        position = _end_of_text(data, position, name, escapes=escapes)
+        if position == len(data) or data[position + 1] == "/":
+            return position
+        hidden, opening, position = False, position, len(data)
+        for event in _escaped_script_events(data, opening + 2):
+            if event[0] == "-->":
+                position = event.end()
+                break
+            if event[0][1] == "/" and not hidden:
+                return event.start()
+            hidden = event[0][1] != "/"
+        if position == len(data):
+            return position
+
+
+def _end_of_text(data: str, position: int, name: str, *, escapes: bool) -> int:
     """Where the next end tag of a name begins, or the document ends; or, with `escapes`, an earlier `<!--`.
 
     From one `<` to the next, which takes far less than a search for the tag, for there are few in scripts and styles.
@@ -101,40 +127,6 @@ def _end_of_text(data: str, position: int, name: str, *, escapes: bool = False) 
         elif escapes and char == "!" and data[position + 2 : position + 4] == "--":
             return position
         position += 1
-
-
-def _end_of_script(data: str, position: int) -> int:
-    """Where a script's data end. Within `<!--` a `<script` hides the next `</script`."""
-    while True:
-        position = _end_of_text(data, position, "script", escapes=True)
-        if position == len(data) or data[position + 1] == "/":
-            return position
-        hidden, opening, position = False, position, len(data)
-        for event in _escaped_script_events(data, opening + 2):
-            if event[0] == "-->":
-                position = event.end()
-                break
-            if event[0][1] == "/" and not hidden:
-                return event.start()
-            hidden = event[0][1] != "/"
-        if position == len(data):
-            return position
-
-
-def _end_of(name: str) -> Callable[[str, int], int]:
-    def end(data: str, position: int) -> int:
-        return _end_of_text(data, position, name)
-
-    return end
-
-
-#: Elements whose content is text (scripting is off, so `noscript` is not among them) -> the end of that text.
-RAW_TEXT: Final[dict[str, Callable[[str, int], int]]] = {
-    **{
-        name: _end_of(name) for name in ("style", "title", "textarea", "iframe", "xmp", "noembed", "noframes")
-    },
-    "script": _end_of_script,
-}
 
 
 def end_of_hidden(data: str, start: int) -> int:
@@ -182,7 +174,7 @@ def _opens_value(data: str, position: int, quote: int) -> bool:
     if quote <= position:
         return False
     before = data[quote - 1]
-    return before == "=" or (before in " \t\n\f\r" and data[position:quote].rstrip()[-1:] == "=")
+    return before == "=" or (before in " \t\n\f\r" and data[position:quote].rstrip(" \t\n\f\r")[-1:] == "=")
 
 
 _find_attributes: Final = re.compile(
