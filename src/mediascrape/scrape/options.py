@@ -19,9 +19,9 @@ class FetchOptions:
     certifi's. receive_buffer_bytes: the kernel's buffer of each connection until its first body is
     admitted by the budget, so that what paused transfers have already been sent stays small. Not smaller:
     a sender never makes its packets larger than half of the window that a connection began with.
-    open_receive_buffer_bytes: after that. buffer_bytes: what libcurl reads at once, and keeps for as long as
-    the transfer is paused. crowd: with so many requests on their way, most bodies will be paused before long,
-    so each one more reads but crowd_buffer_bytes at once.
+    open_receive_buffer_bytes: after that. read_bytes: what libcurl reads at once at most, and keeps for as long
+    as the transfer is paused. paused_bytes: what it may keep of as many transfers as there are requests on their
+    way when one begins; the more there are, the less each one reads.
     """
 
     user_agent: str = "mediascrape"
@@ -43,6 +43,5 @@ class FetchOptions:
     max_idle_connections: int = 256
     receive_buffer_bytes: int = 16 * 1024
     open_receive_buffer_bytes: int = 256 * 1024
-    buffer_bytes: int = 16 * 1024
-    crowd: int = 512
-    crowd_buffer_bytes: int = 4 * 1024
+    read_bytes: int = 256 * 1024
+    paused_bytes: int = 8 * 1024 * 1024

@@ -22,6 +22,8 @@ from mediascrape.scrape.watch import Watch
 
 #: Easy handles kept for the next request: making one costs more than the request itself.
 _IDLE_HANDLES: Final = 256
+#: Bytes libcurl reads at once however many requests are on their way; less saves nothing more.
+_LEAST_READ: Final = 4 * 1024
 #: Transfers begun in one iteration of the event loop: some two milliseconds of work.
 _STARTS_AT_ONCE: Final = 16
 
@@ -128,7 +130,7 @@ class Transport:
 
     def _read_bytes(self) -> int:
         options = self._options
-        return options.buffer_bytes if len(self) < options.crowd else options.crowd_buffer_bytes
+        return max(_LEAST_READ, min(options.read_bytes, options.paused_bytes // (len(self) + 1)))
 
     def _keep_handle(self, curl: Any) -> None:
         if len(self._idle) < _IDLE_HANDLES:
