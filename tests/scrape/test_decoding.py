@@ -122,7 +122,7 @@ def test_noise_gives_a_named_error_or_bytes(encoding: str, noise: bytes) -> None
     ],
 )
 def test_encodings(value: str | None, encodings: list[str]) -> None:
-    assert parse_encodings(value) == encodings
+    assert list(parse_encodings(value)) == encodings
 
 
 @pytest.mark.parametrize("value", ["compress", "gzip, aes128gcm", "gzip,gzip,gzip"])

@@ -165,7 +165,9 @@ async def test_bodies_that_arrive_together_keep_to_the_budget(origin: HostileOri
     assert most <= 1_200_000 // len(page)
 
 
-async def test_the_more_requests_the_less_libcurl_reads_and_so_keeps_of_each_body(origin: HostileOrigin) -> None:
+async def test_the_more_requests_the_less_libcurl_reads_and_so_keeps_of_each_body(
+    origin: HostileOrigin,
+) -> None:
     gate = asyncio.Event()
 
     @origin.on("*")

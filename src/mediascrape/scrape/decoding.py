@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 import brotli
 
@@ -32,8 +32,7 @@ _ZSTD_OPTIONS: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_m
 _MAX_LAYERS: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class DecodingLimits:
+class DecodingLimits(NamedTuple):
     """max_bytes: decoded length. max_ratio: decoded over the raw bytes it took so far, judged only above
     `ratio_floor` decoded bytes; so a bomb is known by its beginning, however long its tail."""
 
@@ -42,7 +41,8 @@ class DecodingLimits:
     ratio_floor: int = 2_000_000
 
 
-def parse_encodings(value: str | None) -> list[str]:
+@lru_cache(maxsize=64)
+def parse_encodings(value: str | None) -> Sequence[str]:
     """The codings of a Content-Encoding field, in the order to undo them.
 
     Raises ContentDecodingError for one we do not know or for too many.
@@ -54,10 +54,10 @@ def parse_encodings(value: str | None) -> list[str]:
             raise ContentDecodingError(f"unknown content encoding {name[:40]!r}")
     if len(names) > _MAX_LAYERS:
         raise ContentDecodingError(f"{len(names)} content encodings on top of each other")
-    return names[::-1]
+    return tuple(names[::-1])  # kept by the cache
 
 
-def decode(raw: bytes, encodings: list[str], limits: DecodingLimits) -> bytes:
+def decode(raw: bytes, encodings: Sequence[str], limits: DecodingLimits) -> bytes:
     """The document itself.
 
     Raises ContentDecodingError, BodyTooLargeError or DecompressionBombError.

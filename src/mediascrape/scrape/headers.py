@@ -30,6 +30,11 @@ class Headers(Mapping[str, str]):
     def __len__(self) -> int:
         return len(self._fields)
 
+    def joined(self, name: str) -> str | None:
+        """What `headers[name]` gives, or None when the field is absent."""
+        values = self._fields.get(name.lower())
+        return ", ".join(values) if values else None
+
     def first(self, name: str) -> str | None:
         """The first value, where a repetition has no meaning."""
         values = self._fields.get(name.lower())

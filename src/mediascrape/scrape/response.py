@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from mediascrape.errors import EmptyBodyError, UnsupportedContentError
@@ -91,11 +91,12 @@ class Response:
 
         Raises ContentDecodingError, BodyTooLargeError (also above `max_bytes`), DecompressionBombError.
         """
-        encodings = parse_encodings(self.headers.get("content-encoding"))
         limits = self._limits
         if max_bytes is not None:
-            limits = replace(limits, max_bytes=min(max_bytes, limits.max_bytes))
-        return decode(b"".join(self._pieces), encodings, limits)
+            limits = limits._replace(max_bytes=min(max_bytes, limits.max_bytes))
+        return decode(
+            b"".join(self._pieces), parse_encodings(self.headers.joined("content-encoding")), limits
+        )
 
     def body(self, max_bytes: int | None = None) -> bytes:
         """The decoded document. Decodes at each call and keeps nothing: call once, drop it soon.
