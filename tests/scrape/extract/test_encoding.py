@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediascrape.scrape.extract import extract
-from mediascrape.scrape.extract.multibyte import MAX_ERRORS, decode_multibyte
+from mediascrape.scrape.extract.multibyte import MAX_ERRORS, decode_multibyte, multibyte_to_utf8
 
 MULTIBYTE = ("gb18030", "big5hkscs", "cp949", "cp932", "euc_jp")
 
@@ -95,3 +95,17 @@ def test_any_bytes_are_read_to_their_end(body: bytes, codec: str) -> None:
 
 def test_a_document_of_errors_is_read_once() -> None:
     assert decode_multibyte(b"\xff" * (MAX_ERRORS + 1), "cp949") == "\ufffd" * (MAX_ERRORS + 1)
+
+
+@given(
+    st.sampled_from(["gb18030", "big5hkscs", "cp949", "cp932", "euc_jp", "iso2022_jp", "utf-16le"]),
+    st.lists(
+        st.text("中文かなカナ한국字€<p> a1\\~", max_size=8)
+        | st.binary(max_size=3)
+        | st.sampled_from([b"\x81\x30\x81\x30", b"\x81\x40", b"\xa0\xfd", "x" * 20]),
+        max_size=8,
+    ),
+)
+def test_what_is_ascii_need_not_be_decoded(codec: str, parts: list[str | bytes]) -> None:
+    body = b"".join(part if isinstance(part, bytes) else part.encode(codec, "ignore") for part in parts)
+    assert multibyte_to_utf8(body, codec) == decode_multibyte(body, codec).encode("utf-8", "replace")

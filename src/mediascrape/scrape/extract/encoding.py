@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Final
 
 from mediascrape.scrape.extract.guess import guess_codec
-from mediascrape.scrape.extract.multibyte import decode_multibyte
-from mediascrape.scrape.extract.tokens import attributes, tag_finder
+from mediascrape.scrape.extract.multibyte import multibyte_to_utf8
+from mediascrape.scrape.extract.scanner import make_scanner
 
 #: Bytes searched for a declaration.
 PRESCAN_BYTES: Final = 1024
@@ -23,7 +23,6 @@ HEAD_BYTES: Final = 32 * 1024
 
 _charset: Final = re.compile(r"charset\s*=\s*(?:\"([^\"]+)\"|'([^']+)'|([^\s\"';]+))", re.IGNORECASE).search
 _usual: Final = re.compile(rb"<meta charset=[\"']?utf-8[\"'/> ]", re.IGNORECASE).search
-_head_end: Final = re.compile(r"<body|</head", re.IGNORECASE).search
 #: Python's codec -> (the standard's name, the codec that decodes as the standard says).
 _STANDARD: Final[dict[str, tuple[str, str]]] = {
     "utf-8": ("utf-8", "utf-8"),
@@ -96,9 +95,8 @@ def _decoded(body: bytes, content_type: str | None, url: str) -> tuple[str, str,
 
 def _recoded(body: bytes, codec: str) -> str:
     if codec in _OF_MANY_BYTES:
-        text = decode_multibyte(body, codec)
-    else:
-        text = codecs.charmap_decode(body, "strict", _characters(codec))[0]
+        return multibyte_to_utf8(body, codec).decode("latin-1")
+    text = codecs.charmap_decode(body, "strict", _characters(codec))[0]
     return text.encode("utf-8", "replace").decode("latin-1")
 
 
@@ -132,22 +130,46 @@ def _declared_in_xml(body: bytes) -> tuple[str, str] | None:
 def _declared_in_metas(body: bytes) -> tuple[str, str] | None:
     """The first that counts: anywhere in the first bytes, then in the rest of the head."""
     for size in (PRESCAN_BYTES, HEAD_BYTES):
-        start = body[:size].decode("latin-1")
-        end = _head_end(start)
-        for meta in _metas(start, 0, len(start) if end is None or size == PRESCAN_BYTES else end.start()):
-            if meta[1] is not None and "charset" in meta[2].lower() and (found := _declared_in_meta(meta[2])):
+        found = _declared_in_start(body[:size].decode("latin-1"), is_head=size > PRESCAN_BYTES)
+        if found is not None or len(body) <= size:
+            return found
+    return None
+
+
+def _declared_in_start(start: str, *, is_head: bool) -> tuple[str, str] | None:
+    names, places, _, _ = _landmarks(start, 0, len(start), False)
+    position = 0
+    for index, at in enumerate(places):
+        if at < position:
+            continue
+        name = names[index]
+        if name is None:
+            position = _end_of_hidden(start, at)
+        elif name == "meta":
+            read = _attributes(start, at + len("<meta"))
+            if read is None:
+                break
+            attrs, position = read
+            if (found := _declared_in_meta(attrs)) is not None:
                 return found
-        if len(body) <= size or end is not None:
+        elif is_head:
             break
     return None
 
 
-_metas: Final = tag_finder(["meta"]).finditer
+_scanner: Final = make_scanner(
+    tags=("meta", "/head", "body"),
+    stops=(),
+    extensions=(),
+    attributes=("charset", "http-equiv", "content", "name"),
+)
+_landmarks: Final = _scanner.landmarks
+_attributes: Final = _scanner.attributes
+_end_of_hidden: Final = _scanner.end_of_hidden
 _xml_encoding: Final = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._:-]+)").match
 
 
-def _declared_in_meta(text: str) -> tuple[str, str] | None:
-    attrs = attributes(text) or {}
+def _declared_in_meta(attrs: dict[str, str]) -> tuple[str, str] | None:
     declared = attrs.get("charset")
     if not declared and attrs.get("http-equiv", "").strip().lower() == "content-type":
         match = _charset(attrs.get("content", ""))

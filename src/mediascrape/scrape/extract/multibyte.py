@@ -25,6 +25,29 @@ MAX_ERRORS: Final = 20_000
 _ERRORS: Final = "encoding-standard"
 
 
+#: What is not ASCII, with what follows: two bytes of ASCII in a row are never within a character.
+_runs_beyond_ascii: Final = re.compile(rb"(?:[\x80-\xff]++[\x00-\x7f]{0,16}+)++").sub
+
+
+def multibyte_to_utf8(body: bytes, codec: str) -> bytes:
+    """A document in `codec`, one of Python's, in UTF-8; what cannot be read is U+FFFD.
+
+    Markup is ASCII, of which a codec makes character after character: only what stands between is given to it. In a
+    document with errors that is not so sure, and it is decoded as a whole.
+    """
+
+    def recoded(run: re.Match[bytes]) -> bytes:
+        text = run[0].decode(codec)
+        return (_single_bytes("\ufffd", text) if codec == "cp932" else text).encode()
+
+    if codec in _LEADS:
+        try:
+            return _runs_beyond_ascii(recoded, body)
+        except UnicodeError:
+            pass
+    return decode_multibyte(body, codec).encode("utf-8", "replace")
+
+
 def decode_multibyte(body: bytes, codec: str) -> str:
     """The text of a document in `codec`, one of Python's; what cannot be read is U+FFFD."""
     text = body.decode(codec, "replace")

@@ -62,16 +62,7 @@ def _either_case(char: str) -> str:
 _AFTER_NAME: Final = frozenset(" \t\n\f\r/>")
 _SCRIPT: Final = any_of(["script"]) + _NAME_END
 
-
-def tag_finder(names: Iterable[str]) -> re.Pattern[str]:
-    """Finds the next tag of these names, or what hides markup.
-
-    Groups: the name, or None for what hides markup, and what follows it up to the `>`.
-    """
-    return re.compile(rf"<(?:({any_of(names)}){_NAME_END}([^>]*+)>?+|{_HIDDEN})")
-
-
-#: A tag of any name at its `<`; the same groups.
+#: A tag of any name at its `<`. Groups: the name, and what follows it up to the `>`.
 tag_at: Final = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)([^>]*+)>?+").match
 #: The next tag (`/name` for an end tag) with its quotes closed. No group: what hides markup, or a tag without end.
 exact_token: Final = re.compile(
