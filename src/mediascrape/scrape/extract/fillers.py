@@ -56,6 +56,9 @@ _is_tracking_url: Final = re.compile(
 ).match
 
 
+_SIZED: Final = frozenset({"image", "embed"})
+
+
 def mark_fillers(items: Sequence[MediaItem]) -> None:
     """Flag images and embeds of at most one pixel as `pixel`, fillers as `placeholder`, measurement as `tracker`.
 
@@ -63,18 +66,21 @@ def mark_fillers(items: Sequence[MediaItem]) -> None:
     """
     if not items:
         return
-    all_urls = "\n".join([item.url for item in items]).lower()
-    placeholders, tracking = _conspicuous(all_urls)
-    urls = all_urls.split("\n")
-    for index, item in enumerate(items):
-        lower = urls[index]
-        width, height = item.width, item.height
-        tiny = (width is not None and width <= 1) or (height is not None and height <= 1)
-        if tiny and item.kind in ("image", "embed"):
+    placeholders, tracking = _conspicuous("\n".join([item.url for item in items]).lower())
+    origin, is_tracker = "\n", False
+    for item in items:
+        url, width, height = item.url, item.width, item.height
+        if (
+            (width is not None and width <= 1) or (height is not None and height <= 1)
+        ) and item.kind in _SIZED:
             item.flags += ("pixel",)
-        if (tracking and lower in tracking) or _is_tracker(lower[: lower.find("/", 8)]):
+        if not url.startswith(origin):
+            # Most have that of the one before.
+            origin = url[: url.find("/", 8) + 1]
+            is_tracker = _is_tracker(origin)
+        if is_tracker or (tracking and url.lower() in tracking):
             item.flags += ("tracker",)
-        if placeholders and lower in placeholders and item.kind == "image":
+        if placeholders and item.kind == "image" and url.lower() in placeholders:
             item.flags += ("placeholder",)
 
 
@@ -103,7 +109,7 @@ def _file_name(url: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_tracker(origin: str) -> bool:
-    host = origin.partition("://")[2].partition(":")[0]
+    host = origin[:-1].partition("://")[2].partition(":")[0]
     while host:
         if host in _TRACKERS:
             return True

@@ -7,14 +7,11 @@ from typing import Final
 
 from mediascrape.scrape.giving_way import STEPS, give_way
 
-#: Step 4 and 5: skip blanks and commas, collect the URL up to a blank.
-_next_url: Final = re.compile(r"[ \t\n\f\r,]*([^ \t\n\f\r]+)").match
-#: The common descriptor: one token, then a comma or the end.
-_simple_descriptor: Final = re.compile(r"[ \t\n\f\r]*([0-9.]+[wx])?[ \t\n\f\r]*(?:,|$)").match
+#: The standard's other blanks, as the one that is looked for.
+_BLANKS: Final = str.maketrans("\t\n\f\r", "    ")
 _is_descriptor: Final = re.compile(
     r"(?:[0-9]+[wh]|-?(?:[0-9]+|[0-9]*\.[0-9]+)(?:[eE][+-]?[0-9]+)?x)"
 ).fullmatch
-_words: Final = re.compile(r"[^ \t\n\f\r]+").findall
 #: Candidates read of one attribute, more than any page has: a hostile one is cut off there.
 MAX_CANDIDATES: Final = 10_000
 
@@ -24,34 +21,43 @@ def parse_srcset(text: str) -> list[tuple[str, str | None]]:
 
     A candidate with a descriptor the standard rejects is left out, as browsers do.
     """
+    if not text.isprintable():
+        text = text.translate(_BLANKS)
     found: list[tuple[str, str | None]] = []
     position, end = 0, len(text)
-    while position < end and len(found) < MAX_CANDIDATES:
+    while len(found) < MAX_CANDIDATES:
         if not len(found) & STEPS:
             give_way()
-        match = _next_url(text, position)
-        if match is None:
+        while position < end and text[position] in " ,":
+            position += 1
+        if position >= end:
             break
-        url, position = match[1], match.end()
+        stop = _next(text, " ", position)
+        url = text[position:stop]
         if url[-1] == ",":
-            url = url.rstrip(",")
-            if url:
-                found.append((url, None))
+            found.append((url.rstrip(","), None))
+            position = stop
             continue
-        simple = _simple_descriptor(text, position)
-        if simple is not None:
-            position = simple.end()
-            found.append((url, simple[1]))
-            continue
-        descriptors, position = _descriptors(text, position)
-        if all(map(_is_descriptor, descriptors)):
-            found.append((url, descriptors[0] if descriptors else None))
+        comma = _next(text, ",", stop)
+        descriptor, position = text[stop:comma].strip(" "), comma + 1
+        if not descriptor:
+            found.append((url, None))
+        elif descriptor[-1] in "wx" and descriptor[:-1] and not descriptor[:-1].strip("0123456789."):
+            found.append((url, descriptor))
+        else:
+            descriptors, position = _descriptors(text, stop)
+            if all(map(_is_descriptor, descriptors)):
+                found.append((url, descriptors[0]))
     return found
+
+
+def _next(text: str, char: str, position: int) -> int:
+    found = text.find(char, position)
+    return len(text) if found < 0 else found
 
 
 def _descriptors(text: str, position: int) -> tuple[list[str], int]:
     """Step 8, the descriptor tokenizer: commas inside parentheses do not end the candidate."""
-    found: list[str] = []
     start, depth, end = position, 0, len(text)
     while position < end:
         char = text[position]
@@ -62,8 +68,7 @@ def _descriptors(text: str, position: int) -> tuple[list[str], int]:
         elif char == ",":
             break
         position += 1
-    found.extend(_words(text[start:position]))
-    return found, position + 1
+    return [word for word in text[start:position].split(" ") if word], position + 1
 
 
 def best_candidate(candidates: list[tuple[str, str | None]]) -> int:
