@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_OPEN = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOMUTEX
+"""A connection belongs to one thread, so SQLite need not lock it at each value that is bound."""
+
 _STATEMENTS = 512
 """Uses of statements after which one that was not among them is prepared anew. APSW keeps this many slots and
 takes a new one at each use: of its own 100, a size of INSERT that came up once in five commits had left."""
@@ -196,7 +199,7 @@ class SQLiteBackend:
     def _connect(self) -> apsw.Connection:
         options = self._options
         self._make_directory()
-        connection = apsw.Connection(str(self._path), statementcachesize=_STATEMENTS)
+        connection = apsw.Connection(str(self._path), _OPEN, statementcachesize=_STATEMENTS)
         connection.set_busy_timeout(round(options.busy_timeout * 1000))
         _switch_to_wal(connection, options.busy_timeout)
         connection.pragma("synchronous", options.synchronous)
