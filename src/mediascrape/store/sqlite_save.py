@@ -156,7 +156,11 @@ def _next_id(db: apsw.Connection, table: str) -> int:
 def _insert_rows(
     db: apsw.Connection, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]], conflict: str = ""
 ) -> None:
-    """Insert all rows, many to a statement."""
+    """Insert all rows, many to a statement.
+
+    Whatever fails ends the transaction, as its caller would: SQLite need not keep what each page was before
+    the statement.
+    """
     values = [*chain.from_iterable(rows)]
     width = len(names)
     start, amount = 0, _ROWS
@@ -172,7 +176,8 @@ def _insert_rows(
 @lru_cache
 def _insert_text(table: str, names: Sequence[str], conflict: str, rows: int) -> str:
     row = f"({','.join('?' * len(names))})"
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {','.join([row] * rows)}{conflict}"  # noqa: S608
+    rest = f"{','.join([row] * rows)}{conflict}"
+    return f"INSERT OR ROLLBACK INTO {table} ({', '.join(names)}) VALUES {rest}"  # noqa: S608
 
 
 def select_in(db: apsw.Connection, query: str, values: Iterable[str]) -> Iterator[tuple[Any, ...]]:
