@@ -27,6 +27,8 @@ _SCRAPES = st.lists(
     max_size=12,
 )
 
+_WORDS = st.sampled_from([None, "", "x", "y"])
+
 
 @dataclass
 class Model:
@@ -93,6 +95,34 @@ def test_the_store_equals_its_model(
             assert (await store.totals()).scrapes == outcomes
             listed = [media.url async for media in store.iter_media(MediaQuery())]
             assert len(listed) == len(set(listed)) == sum((await store.totals()).media.values())
+
+    asyncio.run(check())
+
+
+@given(said=st.lists(st.tuples(_WORDS, _WORDS), max_size=6), together=st.booleans())
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_an_item_is_on_each_page_what_that_page_says_of_it(
+    new_database: Callable[[], str],
+    record: Make,
+    item: Make,
+    said: list[tuple[str | None, str | None]],
+    together: bool,
+) -> None:
+    async def check() -> None:
+        async with open_store(new_database(), StoreOptions(linger=0.02 if together else 0.0)) as store:
+            saves = [
+                record(str(page), items=[item("a", alt=alt, title=title)])
+                for page, (alt, title) in enumerate(said)
+            ]
+            if together:
+                await asyncio.gather(*map(store.save, [*saves, *saves]))
+            else:
+                for save in [*saves, *saves]:
+                    await store.save(save)
+            for page, (alt, title) in enumerate(said):
+                query = MediaQuery(page_url=f"https://site.example/{page}")
+                listed = [(found.alt, found.title) for found in (await store.list_media(query)).items]
+                assert listed == [(alt or None, title or None)]
 
     asyncio.run(check())
 

@@ -151,6 +151,19 @@ async def test_a_full_disk_loses_nothing_that_was_saved(path: Path, record: Make
         assert (await store.totals()).media == {"image": 20 * (saved - 1) + 2}
 
 
+async def test_words_that_all_pages_say_of_an_item_are_kept_once(
+    path: Path, record: Make, item: Make
+) -> None:
+    async with open_store(path, StoreOptions(linger=0)) as store:
+        for job in ("1", "2", "3"):
+            await store.save(record(job, items=[item("logo", alt="Logo"), item("spacer")]))
+        await store.save(record("4", items=[item("logo", alt="Home"), item("spacer")]))
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    rows = db.execute("SELECT alt, title FROM page_media ORDER BY page_id, position").fetchall()
+    db.close()
+    assert rows == [(None, None)] * 6 + [("Home", None), (None, None)]
+
+
 _OPENER = """
 import asyncio, sys
 from mediascrape.store import open_store

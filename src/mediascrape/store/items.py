@@ -9,12 +9,12 @@ will be on more.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import compress, repeat
 from typing import Any, Protocol
 
 from .bounded import Bounded
-from .prepare import Columns, Prepared, millis, more_places, select, sizes, texts, words
+from .prepare import Columns, Prepared, Texts, millis, more_places, select, sizes, texts, words
 from .tallies import MEDIA, Tallies
 
 MEDIA_COLUMNS = (
@@ -37,11 +37,15 @@ MEDIA_COLUMNS = (
 PAGE_MEDIA_COLUMNS = ("page_id", "position", "media_id", "via", "places", "alt", "title")
 
 
+Said = tuple[int, str | None, str | None]
+"""Of a media row: its id, and the alt and title that the first page gave it. They never change."""
+
+
 class Known:
-    """Ids that this process has seen committed; media and hosts are never deleted."""
+    """Media and hosts that this process has seen committed; they are never deleted."""
 
     def __init__(self, size: int) -> None:
-        self.media: Bounded[str, int] = Bounded(size)
+        self.media: Bounded[str, Said] = Bounded(size)
         self.hosts: Bounded[str, int] = Bounded(size)
 
 
@@ -51,21 +55,21 @@ class Rows:
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
         self._columns: dict[str, list[Any]] = {name: [] for name in names}
-        self._first = self._columns[names[0]]
+        self.columns = [*self._columns.values()]
 
     def __len__(self) -> int:
-        return len(self._first)
+        return len(self.columns[0])
 
     def __getitem__(self, name: str) -> list[Any]:
         return self._columns[name]
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """The rows, each in the order of the names."""
-        return zip(*self._columns.values(), strict=True)
+        return zip(*self.columns, strict=True)
 
     def extend(self, *columns: Iterable[Any]) -> None:
         """Add rows: one sequence of values per column, in the order of the names."""
-        for column, values in zip(self._columns.values(), columns, strict=True):
+        for column, values in zip(self.columns, columns, strict=True):
             column.extend(values)
 
 
@@ -91,20 +95,20 @@ class ItemRows:
     def __init__(self, known: Known, ids: Ids) -> None:
         self._known = known
         self._source = ids
-        self._ids: dict[str, int] = {}
-        self._shared: dict[str, int] = {}
+        self._said: dict[str, Said] = {}
+        self._shared: dict[str, Said] = {}
         self._kinds: Counter[str] = Counter()
         self.media = Rows(MEDIA_COLUMNS)
         self.page_media = Rows(PAGE_MEDIA_COLUMNS)
         self.new: dict[int, int] = {}
 
-    def load(self, ids: Iterable[tuple[str, int]]) -> None:
-        """Take ids of media that are known to exist."""
-        self._ids.update(ids)
+    def load(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Take media that are known to exist: (url, id, alt, title)."""
+        self._said.update(_by_url(rows))
 
     def unknown(self, prepared: Prepared) -> list[str]:
         """URLs of a page's items whose ids are not known."""
-        known, loaded = self._known.media.get, self._ids
+        known, loaded = self._known.media.get, self._said
         urls = prepared.items.url if prepared.items is not None else ()
         return [url for url in urls if known(url) is None and url not in loaded]
 
@@ -114,30 +118,38 @@ class ItemRows:
         self.new[page_id] = 0
         if items is None or not items.url:
             return
-        ids = [*map(self._known.media.get, items.url)]
-        if None in ids:
-            ids = [known or self._ids.get(url) for known, url in zip(ids, items.url, strict=True)]
-        unknown = [known is None for known in ids]
-        numbers: Sequence[int] = ()
-        if True in unknown:
-            fresh = items if all(unknown) else select(items, unknown)
-            numbers = self._add_media(page_id, fresh, millis(prepared.record.finished_at))
-        amount, number = len(ids), iter(numbers)
+        said: Sequence[Said | None] = [*map(self._known.media.get, items.url)]
+        if not all(said):
+            said = [known or self._said.get(url) for known, url in zip(said, items.url, strict=True)]
+        if not all(said):
+            said = self._with_new(page_id, prepared, said)
+        ids, alts, titles = zip(*said, strict=True)
+        amount = len(ids)
         self.page_media.extend(
             repeat(page_id, amount),
             range(amount),
-            [known or next(number) for known in ids],
+            ids,
             items.via,
             more_places(items.places),
-            # NULL stands for "as in media", which holds what the first page says
-            [None if new else alt or "" for new, alt in zip(unknown, items.alt, strict=True)],
-            [None if new else title or "" for new, title in zip(unknown, items.title, strict=True)],
+            _own(items.alt, alts),
+            _own(items.title, titles),
         )
+
+    def _with_new(self, page_id: int, prepared: Prepared, said: Sequence[Said | None]) -> list[Said]:
+        """What is said of all items of the page, when those of which nothing is are queued as new."""
+        items = prepared.items
+        assert items is not None
+        unknown = [known is None for known in said]
+        fresh = items if all(unknown) else select(items, unknown)
+        numbers = self._add_media(page_id, fresh, millis(prepared.record.finished_at))
+        made = [*zip(numbers, texts(fresh.alt), texts(fresh.title), strict=True)]
+        self._said.update(zip(fresh.url, made, strict=True))
+        rest = iter(made)
+        return [known or next(rest) for known in said]
 
     def _add_media(self, page_id: int, items: Columns, seen: int) -> Sequence[int]:
         amount = self.new[page_id] = len(items.url)
         ids = self._source.take_media(amount)
-        self._ids.update(zip(items.url, ids, strict=True))
         self._kinds.update(items.kind)
         self.media.extend(
             ids,
@@ -166,25 +178,26 @@ class ItemRows:
             if media_id not in inserted
         ]
 
-    def resolve(self, true_ids: Mapping[str, int]) -> None:
-        """Put the true ids of existing media where they were queued as new, and uncount those."""
-        self._shared.update(true_ids)
+    def resolve(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Put existing media, (url, id, alt, title), where they were queued as new, and uncount those."""
+        found = _by_url(rows)
+        self._shared.update(found)
         media = self.media
-        exists = [url in true_ids for url in media["url"]]
+        exists = [url in found for url in media["url"]]
         for page_id in compress(media["first_page_id"], exists):
             self.new[page_id] -= 1
         self._kinds.subtract(compress(media["kind"], exists))
-        said = zip(media["id"], media["url"], media["alt"], media["title"], strict=True)
-        true = {
-            media_id: (true_ids[url], alt or "", title or "")
-            for media_id, url, alt, title in compress(said, exists)
-        }
+        queued = zip(media["id"], media["url"], media["alt"], media["title"], strict=True)
+        true = {}
+        for media_id, url, alt, title in compress(queued, exists):
+            true_id, true_alt, true_title = found[url]
+            true[media_id] = (true_id, *_own((alt, title), (true_alt, true_title)))
         ids, alts, titles = (self.page_media[name] for name in ("media_id", "alt", "title"))
         for index, media_id in enumerate(ids):
             if media_id in true:
                 ids[index], alt, title = true[media_id]
-                if alts[index] is None:
-                    alts[index], titles[index] = alt, title
+                alts[index] = alt if alts[index] is None else alts[index]
+                titles[index] = title if titles[index] is None else titles[index]
 
     def count(self, tallies: Tallies) -> None:
         """Count the new media by their kinds."""
@@ -194,3 +207,15 @@ class ItemRows:
     def learn(self) -> None:
         """Remember what was found to exist; to be called once the transaction is committed."""
         self._known.media.update(self._shared)
+
+
+def _by_url(rows: Iterable[Sequence[Any]]) -> dict[str, Said]:
+    return {url: (media_id, alt, title) for url, media_id, alt, title in rows}
+
+
+def _own(of_page: Texts, of_media: Texts) -> Texts:
+    """What a page says of its items where that is not what the media rows say: there None stands for "the
+    same", and an empty text for "nothing"."""
+    if of_page == of_media:
+        return [None] * len(of_page)
+    return [None if own == first else own or "" for own, first in zip(of_page, of_media, strict=True)]

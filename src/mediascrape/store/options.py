@@ -18,7 +18,7 @@ class StoreOptions:
     cache_kib: SQLite only; page cache of each connection.
     readers: SQLite only; threads that read.
     connections: PostgreSQL only; most connections of this process.
-    known_media: URLs of stored media remembered in memory (some 250 bytes each).
+    known_media: URLs of stored media remembered in memory, with their alt and title (some 400 bytes each).
     """
 
     linger: float = 0.05

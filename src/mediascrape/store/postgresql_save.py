@@ -55,7 +55,8 @@ _TAKE_MEDIA_IDS = """
 SELECT array_agg(nextval(pg_get_serial_sequence('media', 'id'))) FROM generate_series(1, $1::integer)
 """
 _SELECT_SHOWN = """
-SELECT m.url, m.id FROM page_media p JOIN media m ON m.id = p.media_id WHERE p.page_id = ANY($1::bigint[])
+SELECT m.url, m.id, m.alt, m.title FROM page_media p JOIN media m ON m.id = p.media_id
+WHERE p.page_id = ANY($1::bigint[])
 """
 _STAGE = """
 CREATE TEMPORARY TABLE IF NOT EXISTS media_stage (id bigint, host_id integer, first_page_id bigint,
@@ -72,7 +73,7 @@ ORDER BY new.host_id, new.url COLLATE "C"
 ON CONFLICT (host_id, (md5(url)::uuid)) DO NOTHING RETURNING id
 """
 _SELECT_MEDIA = """
-SELECT media.url, media.id FROM unnest($1::integer[], $2::text[]) AS wanted (host_id, url)
+SELECT media.url, media.id, media.alt, media.title FROM unnest($1::integer[], $2::text[]) AS wanted (host_id, url)
 JOIN media ON media.host_id = wanted.host_id AND md5(media.url)::uuid = md5(wanted.url)::uuid
 """
 _DELETE_PAGE_MEDIA = "DELETE FROM page_media WHERE page_id = ANY($1::bigint[])"
@@ -168,7 +169,7 @@ class GroupCommit:
         if not plan.changed:
             return
         if plan.had_items:  # most of what the pages show will be there again
-            items.load(map(tuple, await self._db.fetch(_SELECT_SHOWN, plan.had_items)))
+            items.load(await self._db.fetch(_SELECT_SHOWN, plan.had_items))
         unknown = {url for prepared in plan.changed.values() for url in items.unknown(prepared)}
         await self._ids.load(unknown)
         for page_id, prepared in plan.changed.items():
@@ -187,7 +188,7 @@ class GroupCommit:
     async def _resolve(self, inserted: Collection[int]) -> None:
         existing = self._items.existing(inserted)
         rows = await self._db.fetch(_SELECT_MEDIA, self._ids.of_hosts(existing), existing)
-        self._items.resolve(dict(rows))
+        self._items.resolve(rows)
 
     async def _run(self, statement: str, rows: Collection[Sequence[Any]]) -> list[Any]:
         """Run a statement that takes one array per column; nothing for no rows."""

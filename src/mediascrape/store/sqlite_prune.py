@@ -7,7 +7,7 @@ from typing import Any
 import apsw
 
 from .records import Saved
-from .sqlite_save import ADD_TALLY
+from .sqlite_save import add_tallies
 from .tallies import Tallies
 
 
@@ -25,7 +25,7 @@ def prune_scrapes(db: apsw.Connection, finished_before: int, limit: int) -> int:
     for _, batch_id, outcome, found, new in rows:
         tallies.add_scrape(batch_id, outcome, Saved(found, new), -1)
     db.executemany("DELETE FROM scrapes WHERE id = ?", [(row[0],) for row in rows])
-    db.executemany(ADD_TALLY, tallies.rows())
+    add_tallies(db, tallies)
     emptied = [(scope, name) for scope, name, *_ in tallies.rows()]
     db.executemany("DELETE FROM tallies WHERE scope = ? AND name = ? AND count = 0", emptied)
     return len(rows)

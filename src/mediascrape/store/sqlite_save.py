@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain, count
+from itertools import count
 from typing import Any
 
 import apsw
@@ -42,6 +42,10 @@ _TOUCH_PAGE = (
     "UPDATE pages SET status = ?, etag = coalesce(?, etag), last_modified = coalesce(?, last_modified),"
     " last_scraped = ? WHERE id = ?"
 )
+_SELECT_SHOWN = (
+    "SELECT m.url, m.id, m.alt, m.title FROM page_media p JOIN media m ON m.id = p.media_id"
+    " WHERE p.page_id = ?"
+)
 _SCRAPE_COLUMNS = (
     "job_id", "batch_id", "page_id", "url", "outcome", "error", "found", "new", "attempts", "duration_ms",
     "started_at", "finished_at",
@@ -52,8 +56,8 @@ _SCRAPE_EXISTS = (
     " new = excluded.new, attempts = excluded.attempts, duration_ms = excluded.duration_ms,"
     " started_at = excluded.started_at, finished_at = excluded.finished_at"
 )
-ADD_TALLY = (
-    "INSERT INTO tallies (scope, name, shard, count, found, new) VALUES (?,?,0,?,?,?)"
+_TALLY_COLUMNS = ("scope", "name", "shard", "count", "found", "new")
+_TALLY_EXISTS = (
     " ON CONFLICT (scope, name, shard) DO UPDATE SET count = count + excluded.count,"
     " found = found + excluded.found, new = new + excluded.new"
 )
@@ -64,7 +68,8 @@ class GroupCommit:
 
     def __init__(self, connection: apsw.Connection, known: Known) -> None:
         self._db = connection
-        self._ids = _Ids(connection, known)
+        self._next_page, next_media = _next_ids(connection)
+        self._ids = _Ids(connection, known, next_media)
         self._items = ItemRows(known, self._ids)
         self._tallies = Tallies()
 
@@ -72,9 +77,9 @@ class GroupCommit:
         """Write the records in their order; a later one sees what an earlier one left."""
         with_page = [prepared for prepared in batch if prepared.record.page is not None]
         pages = self._load_pages(prepared.record.url for prepared in with_page)
-        next_page = count(_next_id(self._db, "pages"))
+        next_page = count(self._next_page)
         plan = plan_pages(with_page, pages, lambda _: next(next_page), self._tallies)
-        _insert_rows(self._db, "pages", _PAGE_COLUMNS, plan.upserts.values(), _PAGE_EXISTS)
+        self._insert_rows("pages", _PAGE_COLUMNS, plan.upserts.values(), _PAGE_EXISTS)
         self._db.executemany(_TOUCH_PAGE, plan.touches.values())
         self._write_items(plan)
         new = {id(prepared): self._items.new[page_id] for page_id, prepared in plan.changed.items()}
@@ -82,8 +87,8 @@ class GroupCommit:
         jobs = select_in(self._db, query, (prepared.record.job_id for prepared in batch))
         past = {job: PastScrape(*rest) for job, *rest in jobs}
         rows, saved = plan_scrapes(batch, pages, past, lambda p: new.get(id(p), 0), self._tallies)
-        _insert_rows(self._db, "scrapes", _SCRAPE_COLUMNS, rows.values(), _SCRAPE_EXISTS)
-        self._db.executemany(ADD_TALLY, self._tallies.rows())
+        self._insert_rows("scrapes", _SCRAPE_COLUMNS, rows.values(), _SCRAPE_EXISTS)
+        add_tallies(self._db, self._tallies)
         return saved
 
     def learn(self) -> None:
@@ -95,36 +100,37 @@ class GroupCommit:
         rows = select_in(self._db, "SELECT url, id, items_hash, items FROM pages WHERE url IN", urls)
         return {url: PageState(page_id, items_hash, items) for url, page_id, items_hash, items in rows}
 
+    def _insert_rows(
+        self, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]], exists: str
+    ) -> None:
+        _insert(self._db, table, names, [*zip(*rows, strict=True)], exists)
+
     def _write_items(self, plan: PagePlan) -> None:
         items = self._items
         for page_id in plan.had_items:  # most of what the page shows will be there again
-            query = (
-                "SELECT m.url, m.id FROM page_media p JOIN media m ON m.id = p.media_id WHERE p.page_id = ?"
-            )
-            items.load(self._db.execute(query, (page_id,)))
+            items.load(self._db.execute(_SELECT_SHOWN, (page_id,)))
         for page_id, prepared in plan.changed.items():
             items.add(page_id, prepared)
         before = self._db.total_changes()
-        _insert_rows(
-            self._db, "media", items.media.names, items.media.rows(), " ON CONFLICT (url) DO NOTHING"
-        )
-        if self._db.total_changes() - before < len(items.media):
+        media, page_media = items.media, items.page_media
+        _insert(self._db, "media", media.names, media.columns, " ON CONFLICT (url) DO NOTHING")
+        if self._db.total_changes() - before < len(media):
             rows = self._db.execute("SELECT id FROM media WHERE id >= ?", (self._ids.first_media,))
             existing = items.existing({row[0] for row in rows})
-            items.resolve(dict(select_in(self._db, "SELECT url, id FROM media WHERE url IN", existing)))
+            items.resolve(select_in(self._db, "SELECT url, id, alt, title FROM media WHERE url IN", existing))
         items.count(self._tallies)
         self._db.executemany("DELETE FROM page_media WHERE page_id = ?", [(id_,) for id_ in plan.had_items])
-        _insert_rows(self._db, "page_media", items.page_media.names, items.page_media.rows())
+        _insert(self._db, "page_media", page_media.names, page_media.columns)
 
 
 class _Ids:
     """Ids for new media and those of hosts."""
 
-    def __init__(self, connection: apsw.Connection, known: Known) -> None:
+    def __init__(self, connection: apsw.Connection, known: Known, first_media: int) -> None:
         self._db = connection
         self._known = known.hosts
         self._hosts: dict[str, int] = {}
-        self.first_media = self._next_media = _next_id(connection, "media")
+        self.first_media = self._next_media = first_media
 
     def take_media(self, amount: int) -> range:
         ids = range(self._next_media, self._next_media + amount)
@@ -148,26 +154,39 @@ class _Ids:
         return self._db.last_insert_rowid()
 
 
-def _next_id(db: apsw.Connection, table: str) -> int:
-    """The id after the last; safe to give out under the write lock."""
-    return 1 + (db.execute(f"SELECT max(id) FROM {table}").get or 0)  # noqa: S608
+def _next_ids(db: apsw.Connection) -> tuple[int, int]:
+    """The ids after the last page's and the last media's; safe to give out under the write lock."""
+    last = db.execute("SELECT (SELECT max(id) FROM pages), (SELECT max(id) FROM media)").get
+    return 1 + (last[0] or 0), 1 + (last[1] or 0)
 
 
-def _insert_rows(
-    db: apsw.Connection, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]], conflict: str = ""
+def add_tallies(db: apsw.Connection, tallies: Tallies) -> None:
+    """Add to the sums; in SQLite all are in one share."""
+    rows = ((scope, name, 0, *sums) for scope, name, *sums in tallies.rows())
+    _insert(db, "tallies", _TALLY_COLUMNS, [*zip(*rows, strict=True)], _TALLY_EXISTS)
+
+
+def _insert(
+    db: apsw.Connection,
+    table: str,
+    names: Sequence[str],
+    columns: Sequence[Sequence[Any]],
+    conflict: str = "",
 ) -> None:
-    """Insert all rows, many to a statement.
+    """Insert rows, given as columns, many to a statement; no columns are no rows.
 
     Whatever fails ends the transaction, as its caller would: SQLite need not keep what each page was before
     the statement.
     """
-    values = [*chain.from_iterable(rows)]
-    width = len(names)
-    start, amount = 0, _ROWS
-    while start < len(values):
-        end = start + amount * width
-        if end <= len(values):
-            db.execute(_insert_text(table, names, conflict, amount), values[start:end])
+    rows = len(columns[0]) if columns else 0
+    start, amount, width = 0, _ROWS, len(names)
+    while start < rows:
+        end = start + amount
+        if end <= rows:
+            values = [None] * (amount * width)
+            for place, column in enumerate(columns):
+                values[place::width] = column[start:end]
+            db.execute(_insert_text(table, names, conflict, amount), values)
             start = end
         else:
             amount //= 2
