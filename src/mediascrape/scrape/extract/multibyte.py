@@ -23,29 +23,32 @@ _single_bytes: Final = re.compile("[\uf8f0-\uf8f3]").sub
 #: Errors up to which a document is worth decoding twice; it bounds the work: each costs a call.
 MAX_ERRORS: Final = 20_000
 _ERRORS: Final = "encoding-standard"
-
-
-#: What is not ASCII, with what follows: two bytes of ASCII in a row are never within a character.
-_runs_beyond_ascii: Final = re.compile(rb"(?:[\x80-\xff]++[\x00-\x7f]{0,16}+)++").sub
+#: Bytes up to which a document is cut into lines, which bounds the memory these take.
+_SHORT: Final = 512 * 1024
 
 
 def multibyte_to_utf8(body: bytes, codec: str) -> bytes:
     """A document in `codec`, one of Python's, in UTF-8; what cannot be read is U+FFFD.
 
-    Markup is ASCII, of which a codec makes character after character: only what stands between is given to it. In a
-    document with errors that is not so sure, and it is decoded as a whole.
+    The codecs make one character after the other, and most lines of markup are ASCII, which is the same in UTF-8. No
+    character holds a line's end, and no error goes beyond it.
     """
+    recoded = _recoded_by_lines(body, codec) if codec in _LEADS and len(body) <= _SHORT else None
+    return decode_multibyte(body, codec).encode("utf-8", "replace") if recoded is None else recoded
 
-    def recoded(run: re.Match[bytes]) -> bytes:
-        text = run[0].decode(codec)
-        return (_single_bytes("\ufffd", text) if codec == "cp932" else text).encode()
 
-    if codec in _LEADS:
-        try:
-            return _runs_beyond_ascii(recoded, body)
-        except UnicodeError:
-            pass
-    return decode_multibyte(body, codec).encode("utf-8", "replace")
+def _recoded_by_lines(body: bytes, codec: str) -> bytes | None:
+    """None if there are too many errors for it."""
+    lines = body.splitlines(keepends=True)
+    errors = 0
+    for number, line in enumerate(lines):
+        if not line.isascii():
+            text = decode_multibyte(line, codec)
+            errors += text.count("\ufffd")
+            if errors > MAX_ERRORS:
+                return None
+            lines[number] = text.encode("utf-8", "replace")
+    return b"".join(lines)
 
 
 def decode_multibyte(body: bytes, codec: str) -> str:
