@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mediascrape.scrape.extract.reader import _scanner as in_use
-from mediascrape.scrape.extract.scanner import WINDOW, PlainScanner, Scanner
+from mediascrape.scrape.extract.scanner import HIDES, WINDOW, PlainScanner, Scanner
 from scrape.extract.soup import Soup
 
 TAGS, STOPS = ("a", "img", "image", "/video", "media:thumbnail"), ("script", "style")
@@ -45,10 +45,10 @@ def compiled() -> Scanner:
 
 def test_landmarks_are_whole_names_in_any_case_and_what_hides_markup() -> None:
     html = "<img><IMG\n<imgs><image/></video ></videos></ p></>< img><!x><?y></3"
-    names, places, _, _ = PLAIN.landmarks(html, 0, len(html), False)
+    names, places, _ = PLAIN.landmarks(html, 0, len(html), False)
     assert [(name, html[at : at + 3]) for name, at in zip(names, places, strict=True)] == [
-        ("img", "<im"), ("img", "<IM"), ("image", "<im"), ("/video", "</v"), (None, "</ "), (None, "<!x"),
-        (None, "<?y"), (None, "</3"),
+        ("img", "<im"), ("img", "<IM"), ("image", "<im"), ("/video", "</v"), (HIDES, "</ "), (HIDES, "<!x"),
+        (HIDES, "<?y"), (HIDES, "</3"),
     ]  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_landmarks_are_whole_names_in_any_case_and_what_hides_markup() -> None:
 def test_hints_are_media_extensions_microdata_and_decoration(
     text: str, decoration: bool, hints: list[int]
 ) -> None:
-    assert PLAIN.landmarks(text, 0, len(text), decoration)[2] == hints
+    assert PLAIN.landmarks(text, 0, len(text), decoration) == ([None] * len(hints), hints, len(text))
 
 
 def test_an_unfinished_tag_has_no_attributes() -> None:
@@ -74,7 +74,7 @@ def test_an_unfinished_tag_has_no_attributes() -> None:
 
 def test_the_compiled_scanner_goes_on_behind_the_name_of_a_tag_that_text_follows(compiled: Scanner) -> None:
     html = "<a><script src=x.jpg>.jpg"
-    assert compiled.landmarks(html, 0, len(html), False) == (["a", "script"], [0, 3], [], 10)
+    assert compiled.landmarks(html, 0, len(html), False) == (["a", "script"], [0, 3], 10)
 
 
 @given(text=PIECES, at=st.integers(0, 60), length=st.integers(0, 120), decoration=st.booleans())
@@ -92,7 +92,7 @@ def test_compiled_and_plain_scanner_find_the_same(
 ) -> None:
     at = min(at, len(text))
     *found, end = compiled.landmarks(text, at, at + length, decoration)
-    assert found == [*PLAIN.landmarks(text, at, end, decoration)[:3]]
+    assert found == [*PLAIN.landmarks(text, at, end, decoration)[:2]]
     assert end <= len(text)
     assert compiled.attributes(text, at) == PLAIN.attributes(text, at)
     assert compiled.end_of_hidden(text, at) == PLAIN.end_of_hidden(text, at)
@@ -108,8 +108,8 @@ def test_compiled_and_plain_scanner_find_the_same_in_whole_documents(compiled: S
         while start < len(text):
             window = start + random.Random(seed).randrange(1, 2 * WINDOW)
             *found, end = compiled.landmarks(text, start, window, True)
-            assert found == [*PLAIN.landmarks(text, start, end, True)[:3]], (seed, start)
-            for name, at in zip(*found[:2], strict=True):
+            assert found == [*PLAIN.landmarks(text, start, end, True)[:2]], (seed, start)
+            for name, at in zip(*found, strict=True):
                 name_end = at + 1 + len(name or "")
                 assert compiled.attributes(text, name_end) == PLAIN.attributes(text, name_end), (seed, at)
                 assert compiled.end_of_hidden(text, at) == PLAIN.end_of_hidden(text, at), (seed, at)
@@ -139,8 +139,8 @@ def test_the_compiled_scanner_refuses_what_is_not_one_byte_a_character(
 
 
 def test_places_outside_the_text_are_none(compiled: Scanner) -> None:
-    assert compiled.landmarks("<img>", 9, 99, True) == ([], [], [], 5)
-    assert compiled.landmarks("<img>", -9, -3, True) == ([], [], [], 0)
+    assert compiled.landmarks("<img>", 9, 99, True) == ([], [], 5)
+    assert compiled.landmarks("<img>", -9, -3, True) == ([], [], 0)
     assert compiled.attributes("<img>", 99) is None
     assert compiled.end_of_hidden("<!-->", 99) == compiled.end_of_raw("<img>", 99, "script") == 5
     assert not compiled.may_be_inside("<img>", -9, 99)
@@ -155,3 +155,8 @@ def test_words_that_do_not_fit_are_refused(compiled: Scanner) -> None:
     for tags in (["x" * 32], [""], [f"t{n}" for n in range(300)], [1]):
         with pytest.raises((ValueError, TypeError)):
             kind(tags=tags, stops=(), extensions=(), attributes=())
+
+
+def test_landmarks_and_hints_are_told_in_order() -> None:
+    found = PLAIN.landmarks("<a b.jpg itemprop><!-- --><img c.jpg", 0, 36, False)
+    assert found == (["a", None, None, HIDES, "img", None], [0, 4, 9, 18, 26, 32], 36)

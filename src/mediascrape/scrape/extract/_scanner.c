@@ -7,6 +7,7 @@
 typedef struct {
     PyObject_HEAD
     Words tags, extensions, attributes;
+    PyObject *hides; /* owned: stands for the name of what hides markup */
 } Scanner;
 
 static int
@@ -24,7 +25,8 @@ scanner_init(PyObject *object, PyObject *args, PyObject *kwargs)
     if (add_words(&self->tags, tags, 0) < 0 || add_words(&self->tags, stops, 1) < 0
         || add_words(&self->extensions, extensions, 0) < 0 || add_words(&self->attributes, attributes, 0) < 0)
         return -1;
-    return 0;
+    self->hides = PyUnicode_InternFromString("!");
+    return self->hides == NULL ? -1 : 0;
 }
 
 static void
@@ -35,6 +37,7 @@ scanner_dealloc(PyObject *object)
     clear_words(&self->tags);
     clear_words(&self->extensions);
     clear_words(&self->attributes);
+    Py_CLEAR(self->hides);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -66,15 +69,16 @@ tag_named(Scanner *self, const Text *text, Py_ssize_t index, Py_ssize_t *end)
 typedef struct {
     const Text *text;
     Py_ssize_t from, to;
-    PyObject *names, *places, *hints;
+    PyObject *names, *places;
     Py_ssize_t after; /* what stands before belongs to a tag that was found */
 } Search;
 
+/* Notes what is at a place: the name of a tag, `hides` or None for a hint. */
 static int
-append_number(PyObject *list, Py_ssize_t value)
+append(Search *search, PyObject *name, Py_ssize_t place)
 {
-    PyObject *number = PyLong_FromSsize_t(value);
-    int failed = number == NULL || PyList_Append(list, number) < 0;
+    PyObject *number = PyLong_FromSsize_t(place);
+    int failed = number == NULL || PyList_Append(search->names, name) < 0 || PyList_Append(search->places, number) < 0;
     Py_XDECREF(number);
     return failed ? -1 : 0;
 }
@@ -83,7 +87,7 @@ static int
 append_tag(Search *search, PyObject *name, Py_ssize_t start, Py_ssize_t end)
 {
     search->after = end;
-    return PyList_Append(search->names, name) < 0 ? -1 : append_number(search->places, start);
+    return append(search, name, start);
 }
 
 /* At a `<`. What is searched ends behind a name that stops. */
@@ -94,7 +98,7 @@ look_at_tag(Scanner *self, Search *search, Py_ssize_t i)
     byte c = lower[at(text, i + 1)], next = lower[at(text, i + 2)];
     int hides = c == '!' || c == '?' ? 2 : c == '/' && !is(next, LETTER) && next != '>' ? 3 : 0;
     if (i < search->after) return 0;
-    if (hides) return append_tag(search, Py_None, i, i + hides);
+    if (hides) return append_tag(search, self->hides, i, i + hides);
     if (!*beginning(&self->tags, c, next)) return 0;
     Py_ssize_t end;
     const Word *word = tag_named(self, text, i, &end);
@@ -118,7 +122,7 @@ look_at_extension(Scanner *self, Search *search, Py_ssize_t i)
         hash = hashed(hash, c);
     }
     if (!is(c, AFTER_EXTENSION) || slot_of(&self->extensions, name, length, hash)->name == NULL) return 0;
-    return append_number(search->hints, i);
+    return append(search, Py_None, i);
 }
 
 /* Behind the name of a function of CSS. The name is a hint, if it begins in what is searched. */
@@ -128,7 +132,7 @@ look_at_bracket(Search *search, Py_ssize_t i)
     Py_ssize_t start = begins(search->text, i - 3, "url")         ? i - 3
                        : begins(search->text, i - 9, "image-set") ? i - 9
                                                                   : -1;
-    return start < search->from || start >= search->to ? 0 : append_number(search->hints, start);
+    return start < search->from || start >= search->to ? 0 : append(search, Py_None, start);
 }
 
 static int
@@ -141,11 +145,11 @@ look_at(Scanner *self, Search *search, Py_ssize_t i)
     case '(': return look_at_bracket(search, i);
     case 'i':
     case 'I':
-        if (begins(text, i, "itemscope") || begins(text, i, "itemprop")) return append_number(search->hints, i);
+        if (begins(text, i, "itemscope") || begins(text, i, "itemprop")) return append(search, Py_None, i);
         return 0;
     default: {
         byte after = at(text, i + 10);
-        if (begins(text, i, "background") && (after == '=' || is(after, SPACE))) return append_number(search->hints, i);
+        if (begins(text, i, "background") && (after == '=' || is(after, SPACE))) return append(search, Py_None, i);
         return 0;
     }
     }
@@ -189,19 +193,17 @@ scanner_landmarks(PyObject *object, PyObject *const *args, Py_ssize_t count)
     if (from > text.length) from = text.length;
     if (to < from) to = from;
     if (to > text.length) to = text.length;
-    Search search = {&text, from, to, PyList_New(0), PyList_New(0), PyList_New(0), 0};
-    int failed = search.names == NULL || search.places == NULL || search.hints == NULL
-                 || search_all(self, &search, decoration) < 0;
+    Search search = {&text, from, to, PyList_New(0), PyList_New(0), 0};
+    int failed = search.names == NULL || search.places == NULL || search_all(self, &search, decoration) < 0;
     /* A function's name may end, and its bracket stand, behind the last place at which one may begin. */
     for (Py_ssize_t i = search.to; !failed && decoration && i < search.to + 10; i++)
         failed = at(&text, i) == '(' && look_at_bracket(&search, i) < 0;
-    if (failed) {
-        Py_XDECREF(search.names);
-        Py_XDECREF(search.places);
-        Py_XDECREF(search.hints);
-        return NULL;
-    }
-    return Py_BuildValue("NNNn", search.names, search.places, search.hints, search.to);
+    PyObject *next = failed ? NULL : PyLong_FromSsize_t(search.to);
+    PyObject *found = next == NULL ? NULL : PyTuple_Pack(3, search.names, search.places, next);
+    Py_XDECREF(search.names);
+    Py_XDECREF(search.places);
+    Py_XDECREF(next);
+    return found;
 }
 
 /* ---- Attributes ---- */

@@ -15,7 +15,7 @@ from typing import Final
 
 from mediascrape.scrape.extract.guess import guess_codec
 from mediascrape.scrape.extract.multibyte import multibyte_to_utf8
-from mediascrape.scrape.extract.scanner import make_scanner
+from mediascrape.scrape.extract.scanner import HIDES, make_scanner
 
 #: Bytes searched for a declaration.
 PRESCAN_BYTES: Final = 1024
@@ -137,13 +137,13 @@ def _declared_in_metas(body: bytes) -> tuple[str, str] | None:
 
 
 def _declared_in_start(start: str, *, is_head: bool) -> tuple[str, str] | None:
-    names, places, _, _ = _landmarks(start, 0, len(start), False)
+    names, places, _ = _landmarks(start, 0, len(start), False)
     position = 0
     for index, at in enumerate(places):
-        if at < position:
-            continue
         name = names[index]
-        if name is None:
+        if name is None or at < position:
+            continue
+        if name == HIDES:
             position = _end_of_hidden(start, at)
         elif name == "meta":
             read = _attributes(start, at + len("<meta"))

@@ -8,7 +8,6 @@ out of the document, only passed over; what makes that safe is `may_be_inside`.
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable
 from typing import Final
 
@@ -19,7 +18,7 @@ from mediascrape.scrape.extract.jsonld import find_jsonld
 from mediascrape.scrape.extract.kinds import KIND_BY_EXTENSION
 from mediascrape.scrape.extract.metadata import find_link, find_meta
 from mediascrape.scrape.extract.page import Page
-from mediascrape.scrape.extract.scanner import WINDOW, make_scanner
+from mediascrape.scrape.extract.scanner import HIDES, WINDOW, make_scanner
 from mediascrape.scrape.extract.state import find_in_script
 from mediascrape.scrape.extract.style_sheet import style_sheet_urls
 from mediascrape.scrape.extract.text import decoded, label, plain, unescaped
@@ -78,22 +77,16 @@ class _Reader:
     def _read_window(self, position: int, start: int) -> tuple[int, int]:
         """Read what begins within the window at `start`; the position reached, outside any tag, and the next window."""
         data = self.data
-        names, places, hints, next_start = _landmarks(data, start, start + WINDOW, self.page.decoration)
-        hints.append(len(data))
-        number = 0
+        names, places, next_start = _landmarks(data, start, start + WINDOW, self.page.decoration)
         for index, at in enumerate(places):
             if at < position:
                 continue
             name = names[index]
-            if hints[number] < at:
-                number = bisect_left(hints, position, number)
-                while (hint := hints[number]) < at:
-                    if hint >= position:
-                        position = self._read_hint(position, hint)
-                    number += 1
-                if position > at:
-                    continue
-            if name in _SVG and self.page.document.title is not None:
+            if name is None:
+                position = self._read_hint(position, at)
+                continue
+            # An open `svg` has titles of its own: it must be known until the document's title is.
+            if name in ("svg", "/svg") and self.page.document.title is not None:
                 continue
             if _may_be_inside(data, position, at):
                 position = self._exactly(position, at)
@@ -101,10 +94,7 @@ class _Reader:
                     continue
             elif self.page.scopes.open:
                 self._pass_over(position, at)
-            position = _end_of_hidden(data, at) if name is None else self._read_tag(name, at + 1 + len(name))
-        for hint in hints[number:-1]:
-            if hint >= position:
-                position = self._read_hint(position, hint)
+            position = _end_of_hidden(data, at) if name == HIDES else self._read_tag(name, at + 1 + len(name))
         # A long script is not looked at further.
         return position, max(position, next_start)
 
@@ -351,8 +341,6 @@ _HANDLERS: Final[dict[str, Callable[[Page, str, Attributes], None]]] = {
     "meta": find_meta,
     "link": find_link,
 }
-#: An open `svg` has titles of its own: it must be known until the document's title is.
-_SVG: Final = frozenset(("svg", "/svg"))
 #: A cell matters only if it names a background, which is a hint.
 _CELLS: Final = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
 _scanner: Final = make_scanner(

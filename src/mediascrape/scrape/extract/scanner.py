@@ -10,6 +10,7 @@ compiled, and the tests compare the two.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from operator import itemgetter
 from typing import Final, Protocol
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
@@ -27,6 +28,9 @@ from mediascrape.scrape.extract.tokens import (
 WINDOW: Final = 16 * 1024
 #: More than the longest word has, so that none is missed at a window's end.
 _OVERLAP: Final = 32
+
+#: The name of what hides markup.
+HIDES: Final = "!"
 
 _AFTER_NAME: Final = frozenset(b" \t\n\f\r/>")
 #: What may follow a media extension at the end of a path, whatever stands around it.
@@ -47,13 +51,12 @@ class Scanner(Protocol):
 
     def landmarks(
         self, data: str, start: int, end: int, decoration: bool
-    ) -> tuple[list[str | None], list[int], list[int], int]:
-        """Landmarks and hints that begin in [start, end), in order, and where to go on.
+    ) -> tuple[list[str | None], list[int], int]:
+        """Landmarks and hints that begin in [start, end), in order: what they are, their places, and where to go on.
 
-        Of landmarks the names (lower case, `/name` for an end tag; None for comments, declarations, processing
-        instructions and end tags without a name) and the places of their `<`; of hints their places. To go on at
-        `end`, or behind the name of an earlier tag that text follows rather than markup.
-        decoration: backgrounds and what styles name are hints, too.
+        A tag is its name (lower case, `/name` for an end tag), HIDES is a comment, declaration, processing
+        instruction or end tag without a name; a hint is None. To go on at `end`, or behind the name of an earlier tag
+        that text follows rather than markup. decoration: backgrounds and what styles name are hints, too.
         """
         ...
 
@@ -105,24 +108,25 @@ class PlainScanner:
 
     def landmarks(
         self, data: str, start: int, end: int, decoration: bool
-    ) -> tuple[list[str | None], list[int], list[int], int]:
+    ) -> tuple[list[str | None], list[int], int]:
         end = min(end, len(data))
         length = end - start
         text = data[start : end + _OVERLAP].encode("latin-1").lower()
         if len(text) < length + _OVERLAP:
             text += b" "  # a character follows each word
-        names, places = self._find_tags(text, start, length)
-        return names, places, self._find_hints(text, start, length, decoration), end
+        hints: list[tuple[int, str | None]] = [
+            (place, None) for place in self._find_hints(text, start, length, decoration)
+        ]
+        found = sorted(self._find_tags(text, start, length) + hints, key=itemgetter(0))
+        return [name for _, name in found], [place for place, _ in found], end
 
-    def _find_tags(self, text: bytes, base: int, length: int) -> tuple[list[str | None], list[int]]:
-        known = len(self._names)
-        found = [
-            (number, start)
+    def _find_tags(self, text: bytes, base: int, length: int) -> list[tuple[int, str | None]]:
+        names, known = self._names, len(self._names)
+        return [
+            (base + start, names[number] if number < known else HIDES)
             for number, start, end in self._tags(text)
             if start < length and (number >= known or text[end] in _AFTER_NAME)
         ]
-        names = [self._names[number] if number < known else None for number, _ in found]
-        return names, [base + start for _, start in found]
 
     def _find_hints(self, text: bytes, base: int, length: int, decoration: bool) -> list[int]:
         hints = [
@@ -131,8 +135,9 @@ class PlainScanner:
             if start < length and text[end] in _AFTER_EXTENSION
         ]
         last = len(_MICRODATA) + len(_DECORATION) if decoration else len(_MICRODATA)
-        others = [base + start for number, start, _ in self._words(text) if start < length and number < last]
-        return sorted(hints + others) if others else hints
+        return hints + [
+            base + start for number, start, _ in self._words(text) if start < length and number < last
+        ]
 
     def attributes(self, data: str, start: int) -> tuple[dict[str, str], int] | None:
         end = data.find(">", start)
