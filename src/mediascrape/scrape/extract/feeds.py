@@ -12,7 +12,7 @@ from mediascrape.scrape.extract.text import decoded, plain, unescaped
 from mediascrape.scrape.urls import join_url
 
 _is_feed: Final = re.compile(
-    r"\s*(?:<\?[^>]*>\s*|<!--(?:[^-]|-(?!->))*-->\s*|<!DOCTYPE[^>]*>\s*)*<(?:rss|feed|rdf:RDF|urlset|sitemapindex)[\s>]"
+    r"\s*(?:<\?[^>]*>\s*|<!--(?:[^-]++|-(?!->))*+-->\s*|<!DOCTYPE[^>]*>\s*)*<(?:rss|feed|rdf:RDF|urlset|sitemapindex)[\s>]"
 ).match
 #: Elements whose text is HTML, escaped once. One that is never closed runs to the end, or reading were quadratic.
 _html: Final = re.compile(

@@ -19,6 +19,7 @@ from mediascrape.scrape.extract.kinds import kind_of_mime
 from mediascrape.scrape.extract.microdata import kind_of_property
 from mediascrape.scrape.extract.page import Page, describe, mime_type
 from mediascrape.scrape.extract.text import label, plain
+from mediascrape.scrape.extract.tokens import any_of
 
 Attributes = dict[str, str]
 Finder = Callable[[Page, str, Attributes], None]
@@ -155,10 +156,11 @@ def _input(page: Page, element: str, attrs: Attributes) -> None:
         describe(page.add(plain(attrs["src"]), "image", f"{element}.src"), attrs)
 
 
-_file_page: Final = re.compile(
-    r"[/=?](?:File|Image|Datei|Bild|Fichier|Archivo|Plik|Media|Special|Ficheiro|Immagine|Bestand|Fil):",
-    re.IGNORECASE,
-).search
+_FILES: Final = (
+    "file", "image", "datei", "bild", "fichier", "archivo", "plik", "media", "special", "ficheiro", "immagine",
+    "bestand", "fil",
+)  # fmt: skip
+_file_page: Final = re.compile(f"[/=?]{any_of(_FILES)}:").search
 
 
 def _link_to(page: Page, element: str, attrs: Attributes) -> None:

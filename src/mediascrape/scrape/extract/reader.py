@@ -223,7 +223,10 @@ _blanks: Final = re.compile(r"[ \t\n\f\r]+").sub
 def _title(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:
     if page.document.title is None and not page.svg:
         # Only ASCII's blanks are (HTML 3.1.4, document.title).
-        page.document.title = _blanks(" ", unescaped(decoded(data[start:end]))).strip(" ") or None
+        text = unescaped(decoded(data[start:end]))
+        if not text.isprintable() or "  " in text:
+            text = _blanks(" ", text)
+        page.document.title = text.strip(" ") or None
 
 
 def _iframe(page: Page, attrs: Attributes, data: str, start: int, end: int) -> None:

@@ -62,8 +62,8 @@ def _either_case(char: str) -> str:
 _AFTER_NAME: Final = frozenset(" \t\n\f\r/>")
 _SCRIPT: Final = any_of(["script"]) + _NAME_END
 
-#: A tag of any name at its `<`. Groups: the name, and what follows it up to the `>`.
-tag_at: Final = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)([^>]*+)>?+").match
+#: A start tag at its `<`, up to the end of its name, the group.
+tag_at: Final = re.compile(r"<([a-zA-Z][^ \t\n\f\r/>]*+)").match
 #: The next tag (`/name` for an end tag) with its quotes closed. No group: what hides markup, or a tag without end.
 exact_token: Final = re.compile(
     rf"<(?:(/?[a-zA-Z][^ \t\n\f\r/>]*+)({_ATTRIBUTES})>|{_HIDDEN}|/?[a-zA-Z](?s:.)*+)"
