@@ -122,7 +122,11 @@ class _Reader:
             return end
         if "itemscope" in attrs or page.scopes.open:
             self._note_scope(name, attrs)
-        _HANDLERS.get(name, find)(page, name, attrs)
+        handler = _HANDLERS.get(name)
+        if handler is None:
+            find(page, name, attrs)
+        else:
+            handler(page, name, attrs)
         return end
 
     def _note_scope(self, name: str, attrs: Attributes) -> None:
@@ -172,7 +176,7 @@ class _Reader:
             if name is None:
                 continue
             name = name.lower()
-            if name in _HANDLERS or name in RAW_TEXT or (name[0] != "/" and _may_matter(text)):
+            if name in _TAGS or name in RAW_TEXT or (name[0] != "/" and _may_matter(text)):
                 position = self._start(name, parsed(text), position)
             elif self.page.scopes.open:
                 self._note_scope(name, {})
@@ -323,12 +327,8 @@ _TEXTS: Final[dict[str, Callable[[Page, Attributes, str, int, int], None]]] = {
     "title": _title,
     "iframe": _iframe,
 }
-#: Tags looked at whatever their attributes. A link or a table matters only if it names media.
+#: Tags that tell something else than media, or where these are.
 _HANDLERS: Final[dict[str, Callable[[Page, str, Attributes], None]]] = {
-    **dict.fromkeys(
-        (ATTRIBUTES.keys() | ELEMENTS.keys()) - {"a", "area", "use", *RAW_TEXT},
-        find,
-    ),
     "base": _base,
     "html": _html,
     "frameset": _frameset,
@@ -344,10 +344,12 @@ _HANDLERS: Final[dict[str, Callable[[Page, str, Attributes], None]]] = {
     "meta": find_meta,
     "link": find_link,
 }
+#: Tags looked at whatever their attributes. A link or a table matters only if it names media.
+_TAGS: Final = (ATTRIBUTES.keys() | ELEMENTS.keys() | _HANDLERS.keys()) - {"a", "area", "use", *RAW_TEXT}
 #: A cell matters only if it names a background, which is a hint.
 _CELLS: Final = {"table", "thead", "tbody", "tfoot", "tr", "td", "th"}
 _scanner: Final = make_scanner(
-    tags=_HANDLERS.keys() - _CELLS,
+    tags=_TAGS - _CELLS,
     stops=RAW_TEXT,
     extensions=KIND_BY_EXTENSION.keys(),
     attributes=KNOWN_ATTRIBUTES,

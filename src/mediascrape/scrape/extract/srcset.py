@@ -7,8 +7,8 @@ from typing import Final
 
 from mediascrape.scrape.giving_way import STEPS, give_way
 
-#: The standard's other blanks, as the one that is looked for.
-_BLANKS: Final = str.maketrans("\t\n\f\r", "    ")
+#: The standard's blanks but the one that is looked for, as which they are read.
+_OTHER_BLANKS: Final = ("\t", "\n", "\f", "\r")
 _is_descriptor: Final = re.compile(
     r"(?:[0-9]+[wh]|-?(?:[0-9]+|[0-9]*\.[0-9]+)(?:[eE][+-]?[0-9]+)?x)"
 ).fullmatch
@@ -21,8 +21,9 @@ def parse_srcset(text: str) -> list[tuple[str, str | None]]:
 
     A candidate with a descriptor the standard rejects is left out, as browsers do.
     """
-    if not text.isprintable():
-        text = text.translate(_BLANKS)
+    for blank in _OTHER_BLANKS:
+        if blank in text:
+            text = text.replace(blank, " ")
     found: list[tuple[str, str | None]] = []
     position, end = 0, len(text)
     while len(found) < MAX_CANDIDATES:
