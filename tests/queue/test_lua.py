@@ -28,6 +28,7 @@ from mediascrape.queue.lua import (
 )
 from mediascrape.queue.scripts import ClaimOptions, Delay, Finish, QueueScripts
 from mediascrape.queue.wire import pack
+from single_calls import dump, one_by_one, told
 
 CLAIM = ClaimOptions(30_000)
 NEW = NewJob("name", None)
@@ -95,42 +96,6 @@ def test_the_error_of_a_command_is_that_of_all_its_calls() -> None:
     assert spread([error, 7], [3, 0]) == [error, error, error, 7]
 
 
-async def dump(redis: Redis) -> dict[str, Any]:
-    """All keys but for what holds the time."""
-    found: dict[str, Any] = {}
-    entries: Any
-    for key in sorted(map(str, await redis.keys())):
-        match await redis.type(key):
-            case "hash":
-                found[key] = {k: v for k, v in (await redis.hgetall(key)).items() if k != "processedOn"}
-            case "list":
-                found[key] = await redis.lrange(key, 0, -1)
-            case "zset":
-                found[key] = await redis.zrange(key, 0, -1, withscores=True)
-            case "stream":
-                entries = await redis.xrange(key)
-                found[key] = [fields for _, fields in entries]
-            case "string":
-                found[key] = await redis.get(key)
-            case kind:
-                found[key] = kind
-    return found
-
-
-def one_by_one(calls: list[Call], keys: QueueKeys) -> list[bytes]:
-    """The same calls of the package's own scripts, as they are."""
-    commands = []
-    for batch, values in calls:
-        own = BATCHED[batch.script.name]
-        script_keys = list(batch.keys)
-        for position, key in zip(own, values, strict=False):
-            script_keys[position - 1] = str(key)
-        sha = load_scripts()[batch.script.name].sha
-        argv = values[len(own) : -1] if own else values  # the last one is the log
-        commands.append(command("EVALSHA", sha, len(script_keys), *script_keys, *argv))
-    return commands
-
-
 ADDS = (
     JobOptions(attempts=2, remove_on_complete=Retention(0)),
     JobOptions(deduplication=Deduplication("same")),
@@ -144,12 +109,12 @@ async def live(redis: Redis, link: Link, *, batched: bool) -> tuple[list[Any], d
     """A life of jobs with every batched script; all replies, and what is left of it."""
     keys = QueueKeys("q")
     scripts = QueueScripts(keys)
-    replies: list[object] = []
+    replies: list[Any] = []
 
-    async def run(calls: list[Call]) -> list[list[object]]:
-        got = await (link.run(calls) if batched else link.execute(one_by_one(calls, keys)))
-        replies.extend(got)
-        return got
+    async def run(calls: list[Call]) -> list[Any]:
+        got = await (link.run(calls) if batched else link.execute(one_by_one(calls)))
+        replies.extend(got if calls[0].batch.script.name.startswith("add") else map(told, got))
+        return replies[-len(calls) :]
 
     for pick in range(len(ADDS)):
         await run([
@@ -158,7 +123,7 @@ async def live(redis: Redis, link: Link, *, batched: bool) -> tuple[list[Any], d
     await run([scripts.add_job("j0-0", NEW, "{}", ADDS[0], 1)])  # an id that is taken
     tokens = [f"t{n}" for n in range(20)]
     claims = [scripts.move_to_active(5000, scripts.claim_options(token, CLAIM)) for token in tokens[:6]]
-    held = [(str(reply[1]), token) for reply, token in zip(await run(claims), tokens, strict=False)]
+    held = [(str(reply[0]), token) for reply, token in zip(await run(claims), tokens, strict=False)]
     finishes = [
         scripts.move_to_finished(
             job_id, Finish(token, "null", Retention(0) if n % 2 else Retention(1), 2, failed=n % 3 == 2),

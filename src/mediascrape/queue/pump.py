@@ -21,7 +21,7 @@ from mediascrape.queue.attempts import Attempts
 from mediascrape.queue.finishing import Finishes
 from mediascrape.queue.job import Job
 from mediascrape.queue.link import Link, LinkLostError
-from mediascrape.queue.lua import Call
+from mediascrape.queue.lua import Call, claimed_job
 from mediascrape.queue.outcome import Completed, Failed, HandedBack, Lost, Postponed, Retry, judge_error
 from mediascrape.queue.recovery import Recovery
 from mediascrape.queue.scripts import ClaimOptions, QueueScripts
@@ -215,8 +215,9 @@ class Pump:
         self.empty.set()
 
     def _on_claim(self, slot: Slot, reply: Any) -> bool:
-        if isinstance(reply, list) and reply[0]:
-            self._start(slot, reply[1], reply[0])
+        claimed = claimed_job(reply)
+        if claimed is not None:
+            self._start(slot, *claimed)
             return True
         self._free(slot)
         if isinstance(reply, RedisError):
@@ -248,7 +249,7 @@ class Pump:
             self._lose(slot, f"code {code}")
             return
         self._report(slot)
-        next_job = reply if isinstance(reply, list) and reply[0] else None
+        next_job = claimed_job(reply)
         if next_job is None:
             self._settle(slot)
             if isinstance(reply, list):
@@ -260,7 +261,7 @@ class Pump:
         else:
             self._forget(slot)
             slot.clear()
-            self._start(slot, next_job[1], next_job[0])
+            self._start(slot, *next_job)
 
     async def _take_back(self) -> None:
         """Locks expired before the ends of their jobs arrived: whose job nobody took is still ours."""
