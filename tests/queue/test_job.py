@@ -22,6 +22,7 @@ from mediascrape.queue.job import (
 )
 from mediascrape.queue.keys import QueueKeys
 from mediascrape.queue.scripts import QueueScripts
+from single_calls import of_bullmq
 
 BACKOFFS = st.builds(
     Backoff, st.sampled_from(["fixed", "exponential"]), st.integers(0, 10**6), st.floats(0, 1)
@@ -61,7 +62,7 @@ def test_packed_options_say_what_the_map_says(
         elif deduplication is not None:
             options = replace(options, deduplication=Deduplication(deduplication, 5, replace=True))
             expected = options.to_wire()
-        head, _, packed = scripts.add_job("id", new, "{}", options, 1).values
+        _, (head, _, packed) = of_bullmq(scripts.add_job("id", new, "{}", options, 1))
         assert unpackb(packed) == expected
         assert unpackb(head)[-1] == (None if deduplication is None else f"bull:q:de:{deduplication}")
 

@@ -71,11 +71,11 @@ def test_the_functions_of_a_script_use_nothing_of_its_body(name: str) -> None:
         known |= declared_in(function)
 
 
-@given(st.lists(st.sampled_from("aabc") | st.integers(1, 2 * BATCH).map(lambda n: "a" * n)))
+@given(st.lists(st.sampled_from("aabAc") | st.integers(1, 2 * BATCH).map(lambda n: "a" * n)))
 def test_calls_are_packed_in_order_and_their_replies_spread(kinds: list[str]) -> None:
-    batches = {kind: Batch("addStandardJob-9", (kind,) * 9, 3) for kind in "ab"}
+    batches = {kind: Batch("retryJob-11", (kind,) * 11, 1) for kind in "ab"}
     calls: list[Call | bytes] = [
-        command("PING", n) if kind == "c" else Call(batches[kind], ("", "", str(n)))
+        command("PING", n) if kind == "c" else Call(batches[kind.lower()], (kind,), (str(n),))
         for n, kind in enumerate("".join(kinds))
     ]
     commands, sizes = pack_calls(calls)
@@ -131,7 +131,7 @@ async def live(redis: Redis, link: Link, *, batched: bool) -> tuple[list[Any], d
         )
         for n, (job_id, token) in enumerate(held[:4])
     ]  # fmt: skip
-    await run(sorted(finishes, key=lambda call: call.values[5]))
+    await run(sorted(finishes, key=lambda call: call.shared[2]))
     await run([
         scripts.move_to_delayed(job_id, Delay(token, delay, skip_attempt=True), 7000, fetch_next=True, claim=CLAIM)
         for delay, (job_id, token) in zip((500, 0), held[4:], strict=True)  # the second is due at once
@@ -180,8 +180,10 @@ async def test_rows_are_logged_where_the_script_did_its_work(redis: Redis, link:
 
 async def test_one_that_raises_hinders_no_other(redis: Redis, link: Link) -> None:
     scripts = QueueScripts(QueueKeys("q"))
-    adds = [scripts.add_job(f"j{n}", NEW, "{}", JobOptions(), 1) for n in range(3)]
-    adds[1] = Call(adds[1].batch, (b"no msgpack \xc1", "{}", b""))
+    await redis.rpush("bull:q:de:1", "not an id")
+    adds = [
+        scripts.add_job(f"j{n}", NewJob("name", None, None, f"{n}"), "{}", JobOptions(), 1) for n in range(3)
+    ]
     replies = await link.run(adds)
     assert replies[0::2] == ["j0", "j2"]
     assert isinstance(replies[1], ResponseError)

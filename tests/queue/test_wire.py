@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgpack import unpackb
 
-from mediascrape.queue.wire import PackedMap, decode_json, encode_json, json_or_text, pack, to_int
+from mediascrape.queue.wire import decode_json, encode_json, json_or_text, pack, to_int
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -48,16 +48,6 @@ def test_a_field_that_is_not_json_stays_text() -> None:
 )  # fmt: skip
 def test_numbers_of_foreign_producers(value: object, number: int) -> None:
     assert to_int(value) == number
-
-
-@given(
-    st.dictionaries(st.text(max_size=5), JSON, max_size=20),
-    st.dictionaries(st.text(max_size=5), JSON, max_size=3),
-)
-def test_a_map_put_together_is_the_map_packed_whole(shared: dict[str, Any], more: dict[str, Any]) -> None:
-    more = {key: value for key, value in more.items() if key not in shared}
-    packed = b"".join(pack(key) + pack(value) for key, value in more.items())
-    assert unpackb(PackedMap(shared).bytes_with(packed, len(more))) == shared | more
 
 
 def test_a_value_that_cannot_be_packed_leaves_nothing_behind() -> None:

@@ -1,7 +1,18 @@
 -- Jobs that are complete and not kept, as nearly all are, to the effect of BullMQ's moveToFinished: what that asks
 -- and removes for one job at a time is asked and removed for all of a call. The first job with more about it
 -- (another's lock, a parent, children, a log to write) is left to BullMQ's script, and so are all after it.
-local active, stalled, completes = KEYS[2], KEYS[5], ARGV[7] == "completed"
+-- ARGV: time, field, outcome, prefix, options; per job id, token, value, whether to claim the next, fields, log.
+local active, stalled = KEYS[2], KEYS[5]
+local now, field, outcome, prefix, packed = unpack(ARGV, 2, 6)
+local opts, unpack_any = cmsgpack.unpack(packed), cmsgpack.unpack
+
+cmsgpack = { unpack = function(value) return type(value) == "table" and value or unpack_any(value) end }
+
+arguments = function(first)
+  local id, token, value, claims, fields, log = unpack(ARGV, first, first + 5)
+  keys[12], opts["token"] = prefix .. id, token
+  return { id, now, field, value, outcome, claims, prefix, opts, fields, log }
+end
 
 --- Ids whose end or claim has come up in this call, so that what was known of them beforehand no longer holds;
 --- those that are done, and the keys to be removed for them.
@@ -18,8 +29,8 @@ at_end = remove_ended
 --- What there is to know of each job, in their order; nil where one may have children or a successor.
 local function look_ahead()
   local jobs, locks, family, marks = {}, {}, {}, {}
-  for first = 2, #ARGV, width do
-    local key, prefix = ARGV[first], ARGV[first + 7]
+  for first = 7, #ARGV, width do
+    local key = prefix .. ARGV[first]
     local name, parent_key, parent, mark = unpack(rcall("HMGET", key, "name", "parentKey", "parent", "deid"), 1, 4)
     local n = #family
     family[n + 1], family[n + 2] = key .. ":dependencies", key .. ":unsuccessful"
@@ -50,21 +61,20 @@ prepareJobForProcessing = function(prefix, limiter, events, id, ...)
   return claim_next(prefix, limiter, events, id, ...)
 end
 
-local finish_any, jobs, place = once, completes and look_ahead(), 0
+--- Whether jobs of these options leave nothing behind.
+local leaves_nothing = outcome == "completed" and opts["keepJobs"]["count"] == 0 and opts["maxMetricsSize"] == ""
+local finish_any, jobs, place = once, leaves_nothing and look_ahead(), 0
 
---- The options of a job that can be finished here, taken out of the active ones; else nil, and nothing has changed.
-local function take_out(job, id, packed_options, packed_fields, packed_log)
-  if not job.alone or touched[id] or packed_fields ~= "" or packed_log ~= "" then return nil end
-  local opts = cmsgpack.unpack(packed_options)
-  if opts["token"] ~= job.token or opts["keepJobs"]["count"] ~= 0 or opts["maxMetricsSize"] ~= "" then return nil end
-  return rcall("LREM", active, -1, id) > 0 and opts or nil
+--- Takes a job that can be finished here out of the active ones. If it says no, nothing has changed.
+local function take_out(job, id, packed_fields, packed_log)
+  return job.alone and not touched[id] and job.token == opts["token"] and packed_fields == "" and packed_log == ""
+    and rcall("LREM", active, -1, id) > 0
 end
 
 once = function(KEYS, ARGV)
   place = place + 1
   local job, id = jobs and jobs[place], ARGV[1]
-  local opts = job and take_out(job, id, ARGV[8], ARGV[9], ARGV[10])
-  if not opts then
+  if not job or not take_out(job, id, ARGV[9], ARGV[10]) then
     jobs = nil
     remove_ended()
     return finish_any(KEYS, ARGV)
@@ -74,9 +84,9 @@ once = function(KEYS, ARGV)
   touched[id], freed[#freed + 1] = true, id
   doomed[n + 1], doomed[n + 2], doomed[n + 3] = job.lock, key, key .. ":logs"
   if job.marked == id and rcall("PTTL", job.mark) <= 0 then doomed[n + 4] = job.mark end
-  rcall("XADD", events, "*", "event", "completed", "jobId", id, ARGV[3], ARGV[4], "prev", "active")
+  rcall("XADD", events, "*", "event", "completed", "jobId", id, field, ARGV[4], "prev", "active")
   local claimed = ARGV[6] == "1" and fetchNextJob(KEYS[1], active, KEYS[3], events, KEYS[6], KEYS[7], meta, KEYS[10],
-    KEYS[14], ARGV[7], ARGV[2], opts)
+    KEYS[14], prefix, now, opts)
   if claimed then return claimed end
   if rcall("LLEN", KEYS[1]) == 0 and rcall("LLEN", active) == 0 and rcall("ZCARD", KEYS[3]) == 0 then
     rcall("XADD", events, "*", "event", "drained")

@@ -23,7 +23,7 @@ from functools import cache
 from hashlib import sha1
 from importlib.resources import files
 from importlib.util import find_spec
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -94,7 +94,9 @@ def batch_scripts() -> Mapping[str, Script]:
     return {
         name: Script.of(
             name,
-            run_many(scripts[name].source.decode(), own, _instead_in(name), _AHEAD.get(name, "")).encode(),
+            run_many(
+                scripts[name].source.decode(), own, _instead_in(name), *_AHEAD.get(name, ("", 0))
+            ).encode(),
         )
         for name, own in BATCHED.items()
     }
@@ -186,12 +188,17 @@ end
 }
 #: Each job of it may be due at once, and then the next one must promote it.
 _ADDS_DUE_JOBS = "moveToDelayed-11"
-#: What looks at all jobs of a call before the first one is done, by script.
-_AHEAD = {"moveToFinished-14": own_source("finish")}
+#: What is done for all jobs of a call before the first one, by script, and how many values it takes for it.
+_AHEAD = {
+    "addDelayedJob-6": (own_source("add"), 2),
+    "addPrioritizedJob-9": (own_source("add"), 2),
+    "addStandardJob-9": (own_source("add"), 2),
+    "moveToFinished-14": (own_source("finish"), 5),
+}
 
 _NAME = re.compile(r"^local function (\w+)")
 
-_MANY = r"""local rcall = redis.call
+_MANY = r"""local rcall, cmsgpack, cjson = redis.call, cmsgpack, cjson
 {functions}
 {instead}
 local function once(KEYS, ARGV)
@@ -214,10 +221,13 @@ local function joined(fields, id)
   fields[n] = nil
 end
 local width, keys, replies, n = tonumber(ARGV[1]), {{unpack(KEYS)}}, {{}}, 0
-local at_end
+local at_end, arguments
 {ahead}
-for first = 2, #ARGV, width do
-{own_key}  local ok, reply = pcall(once, keys, {{unpack(ARGV, first + {own_count}, first + width - 1)}})
+arguments = arguments or function(first)
+{own_key}  return {{unpack(ARGV, first + {own_count}, first + width - 1)}}
+end
+for first = {first}, #ARGV, width do
+  local ok, reply = pcall(once, keys, arguments(first))
   if not ok and type(reply) == "string" then
     reply = {{err = reply}}
   end
@@ -249,17 +259,19 @@ def _instead_in(name: str) -> frozenset[str]:
     return frozenset(_INSTEAD) - ({"promoteDelayedJobs"} if name == _ADDS_DUE_JOBS else set())
 
 
-def run_many(source: str, own_key: Sequence[int], instead: Collection[str] = (), ahead: str = "") -> str:
+def run_many(
+    source: str, own_key: Sequence[int], instead: Collection[str] = (), ahead: str = "", shared: int = 0
+) -> str:
     """A script that runs `source` once for each job, but with other functions for those named in `instead`.
 
-    ahead: Lua that runs before the first job. It may put another function in the place of `once`, which does
-    one job, and one in that of `at_end`.
+    ahead: Lua that runs before the first job, with as many values as `shared`. It may put another function in the
+    place of `once`, which does one job, of `arguments`, which gives the ARGV of one, and of `at_end`.
 
-    KEYS are those of `source`; the one at the position `own_key`, if any, stands for nothing. ARGV is
-    the number of values per job, then per job its own key, the ARGV of `source` and, where it has a key
-    of its own, rows for its log: "" or a MessagePack list of how many to keep (0: all) and the rows. The
-    reply is the list of replies; for one that brings a job, see `claimed_job`. One that raises ends with its
-    error in its place and hinders no other.
+    KEYS are those of `source`; the one at the position `own_key`, if any, stands for nothing. ARGV is the number
+    of values per job, the shared ones, then per job, unless `ahead` has it otherwise, its own key, the ARGV of
+    `source` and, where it has a key of its own, rows for its log: "" or a MessagePack list of how many to keep
+    (0: all) and the rows. The reply is the list of replies; for one that brings a job, see `claimed_job`. One
+    that raises ends with its error in its place and hinders no other.
     """
     functions, body = split_functions(source)
     names = {name for function in functions for name in _NAME.findall(function)}
@@ -268,14 +280,18 @@ def run_many(source: str, own_key: Sequence[int], instead: Collection[str] = (),
         instead="".join(text for name, text in _INSTEAD.items() if name in names and name in instead),
         body=body,
         ahead=ahead,
+        first=2 + shared,
         own_key="".join(_OWN_KEY.format(key=key) for key in own_key),
         own_count=len(own_key),
         log="".join(_LOG.format(key=key) for key in own_key),
     )
 
 
+Values = tuple[str | bytes | int, ...]
+
+
 class Batch:
-    """One of `BATCHED` bound to a queue's keys. `width`: values per job, its own key and log included."""
+    """One of `BATCHED` bound to a queue's keys. `width`: values per job."""
 
     __slots__ = ("_head", "keys", "script")
 
@@ -284,9 +300,9 @@ class Batch:
         self.keys = tuple(keys)
         self._head: tuple[str | int, ...] = ("EVALSHA", self.script.sha, len(keys), *keys, width)
 
-    def pack(self, values: Iterable[Sequence[str | bytes | float]]) -> bytes:
+    def pack(self, shared: Values, values: Iterable[Values]) -> bytes:
         """The command that runs the script once for each of the `values`."""
-        return command(*self._head, *chain.from_iterable(values))
+        return command(*self._head, *shared, *chain.from_iterable(values))
 
 
 def claimed_job(reply: Any) -> tuple[str, Sequence[str]] | None:
@@ -304,14 +320,15 @@ def claimed_job(reply: Any) -> tuple[str, Sequence[str]] | None:
 
 
 class Call(NamedTuple):
-    """One job's run of a batched script."""
+    """One job's run of a batched script. Calls that have the same values in `shared` can go together."""
 
     batch: Batch
-    values: tuple[str | bytes | int, ...]
+    shared: Values
+    values: Values
 
 
 def pack_calls(calls: Sequence[Call | bytes]) -> tuple[list[bytes], list[int]]:
-    """Commands for the calls in their order, neighbours of one batch together, and how many calls
+    """Commands for the calls in their order, neighbours that can go together in one, and how many calls
     each command makes; 0 for one that was given packed."""
     commands: list[bytes] = []
     sizes: list[int] = []
@@ -323,17 +340,16 @@ def pack_calls(calls: Sequence[Call | bytes]) -> tuple[list[bytes], list[int]]:
             sizes.append(0)
             start += 1
             continue
-        end = start + 1
-        while end < len(calls) and end - start < BATCH and _batch_of(calls[end]) is first.batch:
-            end += 1
-        commands.append(first.batch.pack([call[1] for call in calls[start:end]]))  # type: ignore[misc]
-        sizes.append(end - start)
-        start = end
+        batch, shared, _ = first
+        values = [first.values]
+        for call in islice(calls, start + 1, start + BATCH):
+            if isinstance(call, bytes) or call.batch is not batch or call.shared != shared:
+                break
+            values.append(call.values)
+        commands.append(batch.pack(shared, values))
+        sizes.append(len(values))
+        start += len(values)
     return commands, sizes
-
-
-def _batch_of(call: Call | bytes) -> Batch | None:
-    return None if isinstance(call, bytes) else call.batch
 
 
 def spread(replies: Iterable[Any], sizes: Iterable[int]) -> list[Any]:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from mediascrape.queue.job import JobOptions, NewJob, Retention
 from mediascrape.queue.keys import QueueKeys
-from mediascrape.queue.lua import Batch, Call, command, load_scripts
-from mediascrape.queue.wire import PackedMap, pack
+from mediascrape.queue.lua import Batch, Call, Values, command, load_scripts
+from mediascrape.queue.wire import pack
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +41,20 @@ class QueueScripts:
     def __init__(self, keys: QueueKeys) -> None:
         scripts = load_scripts()
         self.keys = k = keys
-        self._last_options: tuple[JobOptions | None, PackedMap] = (None, PackedMap({}))
+        #: What the last caller's adds share, which the next one's do too if its options are the same object.
+        self._last_options: tuple[JobOptions | None, Values] = (None, ())
         self._sha = {name.partition("-")[0]: script.sha for name, script in scripts.items()}
         self._keys_of = {name.partition("-")[0]: int(name.partition("-")[2]) for name in scripts}
         self._add_standard = Batch(
             "addStandardJob-9",
-            (k.wait, k.paused, k.meta, k.id, k.completed, k.delayed, k.active, k.events, k.marker), 3,
+            (k.wait, k.paused, k.meta, k.id, k.completed, k.delayed, k.active, k.events, k.marker), 5,
         )  # fmt: skip
         self._add_delayed = Batch(
-            "addDelayedJob-6", (k.marker, k.meta, k.id, k.delayed, k.completed, k.events), 3
+            "addDelayedJob-6", (k.marker, k.meta, k.id, k.delayed, k.completed, k.events), 5
         )
         self._add_prioritized = Batch(
             "addPrioritizedJob-9",
-            (k.marker, k.meta, k.id, k.prioritized, k.delayed, k.completed, k.active, k.events, k.pc), 3,
+            (k.marker, k.meta, k.id, k.prioritized, k.delayed, k.completed, k.active, k.events, k.pc), 5,
         )  # fmt: skip
         self._activate = Batch(
             "moveToActive-11",
@@ -74,7 +75,7 @@ class QueueScripts:
             Batch(
                 "moveToFinished-14",
                 (k.wait, k.active, k.prioritized, k.events, k.stalled, k.limiter, k.delayed, k.paused, k.meta,
-                 k.pc, target, k.base, k.metrics(outcome), k.marker), 11,
+                 k.pc, target, k.base, k.metrics(outcome), k.marker), 6,
             )
             for target, outcome in ((k.completed, "completed"), (k.failed, "failed"))
         )  # fmt: skip
@@ -87,41 +88,23 @@ class QueueScripts:
     def add_job(self, job_id: str, new: NewJob, data: str, options: JobOptions, timestamp: int) -> Call:
         """`data` is JSON. `new` gives name and deduplication id. The reply is the id, or another
         job's id when the deduplication id is taken, or a negative code."""
-        k = self.keys
-        deduplication_id = new.deduplication_id
-        packed = self._packed_options(options)
-        if deduplication_id is not None:
-            opts = packed.bytes_with(_PACKED_DE_ID + pack(deduplication_id), 1)
-        elif options.deduplication is not None:
-            deduplication_id = options.deduplication.id
-            opts = packed.bytes_with(_PACKED_DE + pack(options.deduplication.to_wire()), 1)
-        else:
-            opts = packed.bytes_with()
-        head = pack([
-            k.base, job_id, new.name, timestamp, None, None, None, None,
-            None if deduplication_id is None else k.deduplication(deduplication_id),
-        ])  # fmt: skip
+        if options is not self._last_options[0]:
+            self._last_options = options, (self.keys.base, pack(options.to_wire()))
         if options.delay_ms:
             batch = self._add_delayed
         elif options.priority:
             batch = self._add_prioritized
         else:
             batch = self._add_standard
-        return Call(batch, (head, data, opts))
-
-    def _packed_options(self, options: JobOptions) -> PackedMap:
-        """All but the deduplication, as the last caller's if it is the same object."""
-        if options is not self._last_options[0]:
-            wire = options.to_wire()
-            wire.pop("de", None)
-            self._last_options = (options, PackedMap(wire))
-        return self._last_options[1]
+        return Call(
+            batch, self._last_options[1], (job_id, new.name, timestamp, new.deduplication_id or "", data)
+        )
 
     # --- workers ----------------------------------------------------------------------------
 
     def move_to_active(self, now: int, packed_options: bytes) -> Call:
         """`packed_options` comes from `claim_options`."""
-        return Call(self._activate, (self.keys.base, now, packed_options))
+        return Call(self._activate, (), (self.keys.base, now, packed_options))
 
     @staticmethod
     def claim_options(token: str, options: ClaimOptions) -> bytes:
@@ -130,20 +113,22 @@ class QueueScripts:
     def move_to_finished(
         self, job_id: str, finish: Finish, now: int, *, fetch_next: bool, claim: ClaimOptions
     ) -> Call:
-        base = self.keys.base
+        value_field, outcome = _OUTCOMES[finish.failed]
         options = _finish_options(finish.retention, finish.attempts, finish.metrics_size, claim)
-        outcome, value_field = _OUTCOMES[finish.failed]
-        return Call(self._finish[finish.failed], (
-            base + job_id, job_id, now, value_field, finish.value, outcome, "1" if fetch_next else "", base,
-            options.bytes_with(_PACKED_TOKEN + pack(finish.token), 1), finish.packed_fields,
-            finish.packed_log,
-        ))  # fmt: skip
+        return Call(
+            self._finish[finish.failed],
+            (now, value_field, outcome, self.keys.base, options),
+            (
+                job_id, finish.token, finish.value, "1" if fetch_next else "", finish.packed_fields,
+                finish.packed_log,
+            ),
+        )  # fmt: skip
 
     def move_to_delayed(
         self, job_id: str, delay: Delay, now: int, *, fetch_next: bool, claim: ClaimOptions
     ) -> Call:
         base = self.keys.base
-        return Call(self._delay, (
+        return Call(self._delay, (), (
             base + job_id, base, now, job_id, delay.token, delay.delay_ms,
             "1" if delay.skip_attempt else "0", delay.packed_fields, "1" if fetch_next else "0",
             self.claim_options(delay.token, claim) if fetch_next else "", delay.packed_log,
@@ -152,7 +137,7 @@ class QueueScripts:
     def retry_job(self, job_id: str, delay: Delay, now: int, *, lifo: bool) -> Call:
         """Back to wait at once, one attempt used; the delay's length does not matter."""
         base = self.keys.base
-        return Call(self._retry, (
+        return Call(self._retry, (), (
             base + job_id, base, now, "RPUSH" if lifo else "LPUSH", job_id, delay.token,
             delay.packed_fields, delay.packed_log,
         ))  # fmt: skip
@@ -289,20 +274,16 @@ class QueueScripts:
         return self._call("getRateLimitTtl", (self.keys.limiter, self.keys.meta), "0")
 
 
-#: By `failed`: target set, property of the job.
-_OUTCOMES = (("completed", "returnvalue"), ("failed", "failedReason"))
-_PACKED_TOKEN = pack("token")
-_PACKED_DE = pack("de")
-#: A map of one pair, whose value is to follow.
-_PACKED_DE_ID = _PACKED_DE + b"\x81" + pack("id")
+#: By `failed`: property of the job, target set.
+_OUTCOMES = (("returnvalue", "completed"), ("failedReason", "failed"))
 
 
 @lru_cache(maxsize=256)
 def _finish_options(
     retention: Retention, attempts: int, metrics_size: int | None, claim: ClaimOptions
-) -> PackedMap:
+) -> bytes:
     """All but the token."""
-    return PackedMap(
+    return pack(
         {
             "keepJobs": retention.keep_jobs(),
             "attempts": attempts,

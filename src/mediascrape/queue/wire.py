@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -77,19 +76,3 @@ def pack(value: object) -> bytes:
     """One value as MessagePack."""
     packed: bytes = _PACKER.pack(value)
     return packed
-
-
-class PackedMap:
-    """Part of a MessagePack map, packed once, to be completed with more pairs again and again."""
-
-    __slots__ = ("_body", "_count")
-
-    def __init__(self, pairs: Mapping[str, Any]) -> None:
-        self._count = len(pairs)
-        self._body = b"".join([pack(key) + pack(value) for key, value in pairs.items()])
-
-    def bytes_with(self, packed_pairs: bytes = b"", count: int = 0) -> bytes:
-        """The whole map: these pairs, then `count` others given packed."""
-        total = self._count + count
-        head = bytes((0x80 | total,)) if total < 16 else b"\xde" + total.to_bytes(2, "big")
-        return head + self._body + packed_pairs
