@@ -10,8 +10,8 @@ collects an object for every one. Where a worker or a producer calls the same sc
 the text is therefore rearranged: the functions first, then what is left as the body of one more
 function, which a loop calls once per job. What it does to the keys is the script's own doing, but for
 what it would do over again for each job although nothing can have changed since the one before (`_INSTEAD`), and
-for what every page goes through: the claim of a job (`claim.lua`) and the end of one that is complete and not
-kept (`finish.lua`). These have the effects of BullMQ's, with fewer commands.
+for what every page goes through: a new job (`add_new.lua`), its claim (`claim.lua`), its end when it is complete
+and not kept (`finish.lua`). These have the effects of BullMQ's, with fewer commands.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ _ADDS_DUE_JOBS = "moveToDelayed-11"
 _AHEAD = {
     "addDelayedJob-6": (own_source("add"), 2),
     "addPrioritizedJob-9": (own_source("add"), 2),
-    "addStandardJob-9": (own_source("add"), 2),
+    "addStandardJob-9": (own_source("add") + own_source("add_new"), 2),
     "moveToFinished-14": (own_source("finish"), 5),
 }
 
