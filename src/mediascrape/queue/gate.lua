@@ -9,11 +9,13 @@
   ARGV[2]     now in ms, or "" for the server's clock, which all workers share
   ARGV[3]     MessagePack array of options, in the order they are read below
   ARGV[4]     MessagePack array of one array per group, in the order of KEYS[3...]:
-                name, want, held, concurrent, gap, ok, failed, refused, pause, hold sum, hold count
+                name, want, held, concurrent, gap, ok, hold sum, hold count, failed, refused, pause
+                (without the last three where all is well)
 
   `held` is the number of slots this worker holds now, not a change of it: a call whose reply got lost
-  is mended by the next one. Replies, per group: granted, why the others wait, rests in a row, slots
-  that other workers hold, and the delay in ms of each one that waits.
+  is mended by the next one. Replies, per group: the number of slots that other workers hold if all is
+  granted, else a list: granted, why the others wait, rests in a row, slots that other workers hold, and
+  the delay in ms of each one that waits.
 ]]
 local now = tonumber(ARGV[2])
 if not now then
@@ -63,7 +65,7 @@ local STATE = { __index = NOTHING }
 
 local function load(packed)
   -- since: when the group was first asked for; workers: worker -> slots it holds
-  return setmetatable(packed and cmsgpack.unpack(packed) or { since = now, workers = {} }, STATE)
+  return packed and cmsgpack.unpack(packed) or { since = now, workers = {} }
 end
 
 local function store(key, state, busy_until)
@@ -158,22 +160,43 @@ local function line_up(state, count, step, reply)
   end
 end
 
+--- The mean time that a slot is held, some more of which have come back.
+local function mean_hold(mean, sum, count)
+  if count == 0 then return mean end
+  local weight = mean == 0 and 1 or 1 - (1 - HOLD_WEIGHT) ^ count
+  return mean + (math.max(1, sum / count) - mean) * weight
+end
+
+--- Serves a group of which nothing is known but who holds how many slots and for how long, as of most, if there
+--- is room for all: what the rest of this file does, in short.
+local function serve_calm(key, state, want, held, concurrent, hold_sum, hold_count)
+  if state.paused or state.next or state.promised or state.tail or state.far or state.gap or state.failed
+    or state.rests or state.refused then return nil end
+  local others = others_hold(state)
+  if want > 0 and want > concurrent - held - others then return nil end
+  local hold, holds = mean_hold(state.hold or 0, hold_sum, hold_count), held + want
+  state.hold = hold > 0 and hold or nil
+  state.workers[me] = holds > 0 and holds or nil
+  redis.call("SET", key, cmsgpack.pack(state), "PX", KEEP)
+  return others
+end
+
 local function serve(key, packed, entry)
-  local name, want, held, concurrent, least_gap, ok, failed, refused, pause, hold_sum, hold_count =
-    unpack(entry)
+  local name, want, held, concurrent, least_gap, ok, hold_sum, hold_count, failed, refused, pause = unpack(entry)
   local state = load(packed)
-  take_reports(state, concurrent, ok, failed, refused, pause)
-  if hold_count > 0 then
-    local mean = math.max(1, hold_sum / hold_count)
-    local weight = state.hold == 0 and 1 or 1 - (1 - HOLD_WEIGHT) ^ hold_count
-    state.hold = state.hold + (mean - state.hold) * weight
+  if not failed and least_gap == 0 then
+    local others = serve_calm(key, state, want, held, concurrent, hold_sum, hold_count)
+    if others then return others end
   end
+  setmetatable(state, STATE)
+  take_reports(state, concurrent, ok, failed or 0, refused or 0, pause or 0)
+  state.hold = mean_hold(state.hold, hold_sum, hold_count)
 
   local gap = math.max(least_gap, state.gap)
   local others = others_hold(state)
   local free, why = room(state, held, others, concurrent, gap)
   local granted = math.min(want, free)
-  local reply = { granted, why, state.rests, others }
+  local reply = granted < want and { granted, why, state.rests, others } or others
   if granted > 0 and gap > 0 then state.next = now + gap end
   if want > granted then
     -- Before the first slot comes back, the time they have been gone is the best guess.

@@ -123,6 +123,16 @@ class _Pending:
     hold_ms: float = 0.0
     holds: int = 0
 
+    def packable(self, group: str, held: int) -> tuple[str | float, ...]:
+        """The entry as `gate.lua` takes it."""
+        limits = self.limits
+        usual = (
+            group, len(self.askers), held, limits.concurrent, limits.gap_ms, self.ok, self.hold_ms, self.holds
+        )  # fmt: skip
+        if self.failed or self.refused or self.pause_ms:
+            return (*usual, self.failed, self.refused, self.pause_ms)
+        return usual
+
 
 class GroupGate:
     """Admission of this worker's jobs to their groups. One per worker; call `close` at the end.
@@ -308,20 +318,14 @@ class GroupGate:
             for (group, pending), reply in zip(batch, replies, strict=True):
                 self._answer(group, pending, reply)
 
-    async def _serve(self, batch: Sequence[tuple[str, _Pending]]) -> list[list[Any]]:
+    async def _serve(self, batch: Sequence[tuple[str, _Pending]]) -> list[int | list[Any]]:
         prefix = f"{self._prefix}group:"
         keys = [f"{self._prefix}workers", f"{self._prefix}waiting", *(prefix + group for group, _ in batch)]
         now = "" if self._clock is None else str(self._clock())
-        entries = [
-            (
-                group, len(entry.askers), self._held.get(group, 0), entry.limits.concurrent,
-                entry.limits.gap_ms, entry.ok, entry.failed, entry.refused, entry.pause_ms, entry.hold_ms,
-                entry.holds,
-            )
-            for group, entry in batch
-        ]  # fmt: skip
+        held = self._held.get
+        entries = [entry.packable(group, held(group, 0)) for group, entry in batch]
         arguments: list[str | bytes] = [self._worker, now, self._packed_options, pack(entries)]
-        replies: list[list[Any]] = await self._call(_script("gate"), keys, arguments)
+        replies: list[int | list[Any]] = await self._call(_script("gate"), keys, arguments)
         return replies
 
     async def _call(self, script: _Script, keys: Sequence[str], arguments: Sequence[str | bytes]) -> Any:
@@ -332,7 +336,9 @@ class GroupGate:
             await self._link.load_scripts([script.source])
             return await self._link.call(packed)
 
-    def _answer(self, group: str, pending: _Pending, reply: list[Any]) -> None:
+    def _answer(self, group: str, pending: _Pending, reply: int | list[Any]) -> None:
+        if isinstance(reply, int):
+            reply = [len(pending.askers), "", 0, reply]
         granted, why, rests, others = reply[:4]
         now = self._now_ms()
         for index, asker in enumerate(pending.askers):
