@@ -107,6 +107,10 @@ def _compile_modules(temporary: str, binaries: str, modules: list[str]) -> None:
         group_name="mediascrape",
         target_dir=f"{temporary}/c",
     )
+    if os.name != "nt":
+        for extension in extensions:
+            # Functions call one another, not through the linker's table: nobody puts others in their place.
+            extension.extra_compile_args.append("-fno-semantic-interposition")
     for module in modules:
         if module.endswith(".c"):
             name = module.removesuffix(".c").replace("/", ".")
