@@ -1,7 +1,7 @@
 """Compiles the modules that every page runs through, where a C compiler is to be had.
 
 mypyc makes C of the typed Python source as it stands, and the scanner and what recognises a URL have a twin in C:
-extracting a page costs half.
+extracting a page costs less than half.
 Without a compiler, or Python's headers, or with COMPILE_EXTRACTOR=0, all runs as plain Python. COMPILE_EXTRACTOR=1
 makes a failure to compile an error, for those who build wheels.
 

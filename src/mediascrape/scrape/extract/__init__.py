@@ -30,7 +30,7 @@ __all__ = ["Document", "ExtractOptions", "ItemFilter", "Kind", "MediaItem", "ext
 class ExtractOptions:
     """How a document is read.
 
-    deep: look into the state that scripts carry, too. decoration: read style sheets and `style` attributes, a fifth
+    deep: look into the state that scripts carry, too. decoration: read style sheets and `style` attributes, a third
     of the work; not needed for a filter that leaves out what they name. max_body_bytes: longer documents are refused.
     """
 
