@@ -22,7 +22,7 @@ from _scanner import Scanner
 scanner = Scanner(tags=["a", "img", "/video"], stops=["script"], extensions=["jpg", "m3u8"], attributes=["src"])
 words = ["<img", "<", ".jpg", ".m3u", ".", '"', "'", "=", ">", "/", "itemprop", "item", "itemscop", "back", " ",
          "background", "url(", "image-set(", "(", "<!--", "<scrip", "<script", "</", "</v", "<?", "\\xe9", "x" * 40,
-         " src=a", " y='", "-->", "--", "!", "</script", "</style>", " = "]
+         " src=a", " y='", "-->", "--", "!", "</script", "</style>", " = ", "ld+json", "+"]
 rng = random.Random(1)
 for _ in range(200_000):
     text = "".join(rng.choice(words) for _ in range(rng.randrange(14)))
@@ -31,6 +31,7 @@ for _ in range(200_000):
     scanner.landmarks(text, start, rng.randrange(-2, len(text) + 90), rng.random() < 0.5)
     scanner.attributes(text, start)
     scanner.end_of_hidden(text, start)
+    scanner.end_of_mere_script(text, start)
     scanner.end_of_raw(text, start, rng.choice(["script", "style", "", "\\xe9"]))
     scanner.may_be_inside(text, start, rng.randrange(-2, len(text) + 3))
 print("done")

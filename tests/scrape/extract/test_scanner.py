@@ -24,7 +24,7 @@ PIECES = st.lists(
             ["<img", "<IMG", "<image", "<a", "</video", "</Video>", "</img", "<imag", "<script", "<STYLE>", "</script>",
              "<media:thumbnail", "<", "</", "<!", "<?", "</ ", "</<", "</>", ">", "/", " ", "\n", "\f", ".jpg", ".JPEG",
              ".jpegs", ".m3u8", ".ra", ".r", ".", ",", "'", '"', "=", "&", "item", "itemprop", "ITEMscope", "itemPROP=",
-             "url(", "image-set(", "<!--", "-->", "--!>", "-", "!", "='", '="', " = ",
+             "url(", "image-set(", "<!--", "-->", "+", "LD+json", "ld", "--!>", "-", "!", "='", '="', " = ",
              "URL(", "(", "background", "background=", "BACKground ", "src", "ALT", "alt", "x", "é", "À",
              "\x00", "\xff", "text" * 9, "x" * 70]
         ),
@@ -80,6 +80,7 @@ def test_the_compiled_scanner_goes_on_behind_the_name_of_a_tag_that_text_follows
 @given(text=PIECES, at=st.integers(0, 60), length=st.integers(0, 120), decoration=st.booleans())
 @example(text="</<img>", at=0, length=9, decoration=False)
 @example(text="image-set(", at=2, length=9, decoration=True)
+@example(text="ld+json>", at=2, length=0, decoration=False)
 @example(text="<!--><!-->", at=5, length=0, decoration=False)
 @example(text="<!-- --!> <!---->", at=0, length=0, decoration=False)
 @example(text="<script><!-- <script> </script> --> </script>", at=8, length=9, decoration=False)
@@ -96,6 +97,7 @@ def test_compiled_and_plain_scanner_find_the_same(
     assert end <= len(text)
     assert compiled.attributes(text, at) == PLAIN.attributes(text, at)
     assert compiled.end_of_hidden(text, at) == PLAIN.end_of_hidden(text, at)
+    assert compiled.end_of_mere_script(text, at) == PLAIN.end_of_mere_script(text, at)
     assert compiled.may_be_inside(text, at, at + length) == PLAIN.may_be_inside(text, at, at + length)
     for name in STOPS:
         assert compiled.end_of_raw(text, at, name) == PLAIN.end_of_raw(text, at, name)
@@ -113,6 +115,7 @@ def test_compiled_and_plain_scanner_find_the_same_in_whole_documents(compiled: S
                 name_end = at + 1 + len(name or "")
                 assert compiled.attributes(text, name_end) == PLAIN.attributes(text, name_end), (seed, at)
                 assert compiled.end_of_hidden(text, at) == PLAIN.end_of_hidden(text, at), (seed, at)
+                assert compiled.end_of_mere_script(text, at) == PLAIN.end_of_mere_script(text, at), (seed, at)
                 assert compiled.may_be_inside(text, start, at) == PLAIN.may_be_inside(text, start, at), (
                     seed,
                     at,
@@ -132,6 +135,8 @@ def test_the_compiled_scanner_refuses_what_is_not_one_byte_a_character(
         compiled.attributes(text, 0)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         compiled.end_of_hidden(text, 0)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        compiled.end_of_mere_script(text, 0)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         compiled.end_of_raw(text, 0, "script")  # type: ignore[arg-type]
     with pytest.raises(TypeError):
@@ -155,6 +160,20 @@ def test_words_that_do_not_fit_are_refused(compiled: Scanner) -> None:
     for tags in (["x" * 32], [""], [f"t{n}" for n in range(300)], [1]):
         with pytest.raises((ValueError, TypeError)):
             kind(tags=tags, stops=(), extensions=(), attributes=())
+
+
+@pytest.mark.parametrize(
+    ("html", "end"),
+    [
+        ("<script src='a>b'>x</script>", 19),
+        ("<script>+json", 13),
+        ("<script type=application/ld+json>{}</script>", -1),
+        ("<script type='Application/LD+JSON'>{}</script>", -1),
+        ("<script src='a", -1),
+    ],
+)
+def test_scripts_that_hold_data_are_told_from_others(compiled: Scanner, html: str, end: int) -> None:
+    assert compiled.end_of_mere_script(html, 7) == PLAIN.end_of_mere_script(html, 7) == end
 
 
 def test_landmarks_and_hints_are_told_in_order() -> None:

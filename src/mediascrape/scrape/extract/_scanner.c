@@ -257,37 +257,50 @@ with_end(PyObject *attributes, Py_ssize_t end)
     return pair;
 }
 
-static PyObject *
-scanner_attributes(PyObject *object, PyObject *const *args, Py_ssize_t count)
+/* Reads the attributes of the tag whose name ends at `i` into a dict, or passes over them if it is NULL. Returns the
+ * place behind the tag, 0 if it has no end, -1 with an exception set. */
+static Py_ssize_t
+read_attributes(Scanner *self, PyObject *attributes, const Text *text, Py_ssize_t i)
 {
-    Scanner *self = (Scanner *)object;
-    Text text;
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "attributes(data, start)");
-        return NULL;
-    }
-    if (!text_of(args[0], &text)) return NULL;
-    Py_ssize_t i = PyLong_AsSsize_t(args[1]);
-    if (PyErr_Occurred()) return NULL;
-    if (i < 0) i = 0;
-    PyObject *attributes = PyDict_New();
-    if (attributes == NULL) return NULL;
-    while ((i = behind(&text, i, BETWEEN)) < text.length) {
-        if (text.bytes[i] == '>') return with_end(attributes, i + 1);
-        Py_ssize_t place[4] = {i, behind_name(&text, i), 0, 0};
-        i = behind(&text, place[1], SPACE);
-        if (at(&text, i) == '=') {
-            place[2] = behind(&text, i + 1, SPACE);
-            place[3] = end_of_value(&text, &place[2], &i);
+    while ((i = behind(text, i, BETWEEN)) < text->length) {
+        if (text->bytes[i] == '>') return i + 1;
+        Py_ssize_t place[4] = {i, behind_name(text, i), 0, 0};
+        i = behind(text, place[1], SPACE);
+        if (at(text, i) == '=') {
+            place[2] = behind(text, i + 1, SPACE);
+            place[3] = end_of_value(text, &place[2], &i);
             if (place[3] < 0) break;
         }
-        if (add_attribute(self, attributes, &text, place) < 0) {
-            Py_DECREF(attributes);
-            return NULL;
-        }
+        if (attributes != NULL && add_attribute(self, attributes, text, place) < 0) return -1;
     }
+    return 0;
+}
+
+static PyObject *
+scanner_attributes(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Text text;
+    Py_ssize_t start;
+    if (!text_and_place(args, count, 2, &text, &start)) return NULL;
+    PyObject *attributes = PyDict_New();
+    if (attributes == NULL) return NULL;
+    Py_ssize_t end = read_attributes((Scanner *)self, attributes, &text, start);
+    if (end > 0) return with_end(attributes, end);
     Py_DECREF(attributes);
+    if (end < 0) return NULL;
     Py_RETURN_NONE;
+}
+
+static PyObject *
+scanner_end_of_mere_script(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    Text text;
+    Py_ssize_t start;
+    if (!text_and_place(args, count, 2, &text, &start)) return NULL;
+    Py_ssize_t end = read_attributes((Scanner *)self, NULL, &text, start);
+    for (Py_ssize_t i = start; (i = next_of(&text, '+', i, end)) >= 0; i++)
+        if (i - 2 >= start && begins(&text, i - 2, "ld+json")) end = 0;
+    return PyLong_FromSsize_t(end > 0 ? end_of_raw(&text, end, "script", 6) : -1);
 }
 
 /* ---- What holds no markup, or may hold a tag ---- */
@@ -328,6 +341,7 @@ scanner_may_be_inside(PyObject *self, PyObject *const *args, Py_ssize_t count)
 static PyMethodDef methods[] = {
     {"landmarks", (PyCFunction)(void (*)(void))scanner_landmarks, METH_FASTCALL, NULL},
     {"attributes", (PyCFunction)(void (*)(void))scanner_attributes, METH_FASTCALL, NULL},
+    {"end_of_mere_script", (PyCFunction)(void (*)(void))scanner_end_of_mere_script, METH_FASTCALL, NULL},
     {"end_of_hidden", (PyCFunction)(void (*)(void))scanner_end_of_hidden, METH_FASTCALL, NULL},
     {"end_of_raw", (PyCFunction)(void (*)(void))scanner_end_of_raw, METH_FASTCALL, NULL},
     {"may_be_inside", (PyCFunction)(void (*)(void))scanner_may_be_inside, METH_FASTCALL, NULL},

@@ -100,9 +100,14 @@ class _Reader:
 
     def _read_tag(self, name: str, name_end: int) -> int:
         """Read one tag; the position behind it and its text, if that is raw. One without an end is dropped."""
-        read = _attributes(self.data, name_end)
+        data = self.data
+        if name == "script" and not self.page.deep:
+            end = _end_of_mere_script(data, name_end)
+            if end >= 0:
+                return end
+        read = _attributes(data, name_end)
         if read is None:
-            return len(self.data)
+            return len(data)
         attrs, end = read
         return self._start(name, attrs, end)
 
@@ -356,6 +361,7 @@ _scanner: Final = make_scanner(
 )
 _landmarks: Final = _scanner.landmarks
 _attributes: Final = _scanner.attributes
+_end_of_mere_script: Final = _scanner.end_of_mere_script
 _end_of_hidden: Final = _scanner.end_of_hidden
 _end_of_raw: Final = _scanner.end_of_raw
 _may_be_inside: Final = _scanner.may_be_inside

@@ -67,6 +67,13 @@ class Scanner(Protocol):
         """
         ...
 
+    def end_of_mere_script(self, data: str, start: int) -> int:
+        """The end of the text of the `script` whose name ends at `start`; -1 if JSON-LD is named in its tag.
+
+        Also if the tag has no end. Most scripts are nothing but that, and need no dict of attributes.
+        """
+        ...
+
     def end_of_hidden(self, data: str, start: int) -> int:
         """The end of the comment, declaration or other thing without markup that begins at a place."""
         ...
@@ -148,6 +155,12 @@ class PlainScanner:
             return found, end + 1
         match = exact_attributes(data, start)
         return None if match is None else (parsed(match[1]), match.end())
+
+    def end_of_mere_script(self, data: str, start: int) -> int:
+        read = self.attributes(data, start)
+        if read is None or "ld+json" in data[start : read[1]].lower():
+            return -1
+        return end_of_raw(data, read[1], "script")
 
     def end_of_hidden(self, data: str, start: int) -> int:
         return end_of_hidden(data, start)
