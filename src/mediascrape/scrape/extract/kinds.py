@@ -33,9 +33,10 @@ _MANIFEST_TYPES: Final[dict[str, Kind]] = {
 def extension(url: str) -> str | None:
     """The lower-case extension of a URL's last path segment (a reference will do), without the dot."""
     path = url
-    for char in ("?", "#"):
-        if (end := path.find(char)) >= 0:
-            path = path[:end]
+    if "?" in path:
+        path = path[: path.find("?")]
+    if "#" in path:
+        path = path[: path.find("#")]
     slash = path.rfind("/")
     dot = path.rfind(".")
     authority = path.find("//")

@@ -35,13 +35,24 @@ def find_meta(page: Page, element: str, attrs: dict[str, str]) -> None:
     content = attrs.get("content") or attrs.get("value")
     if not content:
         return
-    for key in ("property", "name", "itemprop"):
-        for name in attrs.get(key, "").split():
-            if _find_property(page, name, content, key):
-                return
+    if (
+        _find_properties(page, attrs.get("property"), content, "property")
+        or _find_properties(page, attrs.get("name"), content, "name")
+        or _find_properties(page, attrs.get("itemprop"), content, "itemprop")
+    ):
+        return
     named = attrs.get("property") or attrs.get("name")
     if named and not named.lower().startswith("msapplication") and lazy.is_media_url(content):
         page.add_media(_reference(content), None, f"{element}.{plain(named).strip().lower()}", "weak")
+
+
+def _find_properties(page: Page, names: str | None, content: str, key: str) -> bool:
+    """Whether one of the names is known; what it names is noted."""
+    if names:
+        for name in names.split():
+            if _find_property(page, name, content, key):
+                return True
+    return False
 
 
 def _find_property(page: Page, name: str, content: str, key: str) -> bool:
