@@ -123,7 +123,8 @@ class Pipeline:
     async def process(self, job: Job, context: JobContext) -> dict[str, Any]:
         """Scrape the job's page; the result goes into BullMQ's `completed` event."""
         try:
-            with self._observer.attempt(job.id, {"messaging.message.attempt": job.attempts_made + 1}):
+            attributes = {"messaging.message.attempt": job.attempts_made + 1}
+            with self._observer.attempt(job.id, attributes), self._store.savers:
                 return await self._scrape(job, context)
         except ServiceUnavailableError as error:
             # Our own services are away: no fault of the page, so no attempt of its job is used.

@@ -78,6 +78,29 @@ async def test_a_full_batch_does_not_linger(record: Make) -> None:
     assert database.batches == [["0"], ["1", "2", "3"], ["4", "5", "6"]]
 
 
+async def test_a_commit_waits_for_no_more_than_half_of_those_at_work(record: Make) -> None:
+    database = Database()
+    async with committing(database, linger=3600) as committer:
+
+        async def work(job: str, saves: bool = True) -> None:
+            with committer.savers:
+                if saves:
+                    await committer.save(prepare(record(job)))
+                else:
+                    await asyncio.sleep(3600)
+
+        await work("0")
+        slow = [asyncio.create_task(work("", saves=False)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await asyncio.gather(*(work(str(number)) for number in range(1, 4)))
+        assert database.batches == [["0"], ["1", "2", "3"]]
+        assert committer.savers.count == 3
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+    assert committer.savers.count == 0
+
+
 async def test_a_bad_record_is_found_by_halves(record: Make) -> None:
     database = Database()
     async with committing(database) as committer:

@@ -2,7 +2,8 @@
 
 A commit costs about the same whether it holds one record or fifty. An idle store commits a record at
 once; a busy one gathers for at most `linger` seconds after its last commit began, or until
-`max_batch` records wait. `save` returns after the commit that holds its record, never before.
+`max_batch` records wait, or half of all who are at work on a record: where few are, gathering longer
+would keep them waiting for one another. `save` returns after the commit that holds its record, never before.
 """
 
 from __future__ import annotations
@@ -39,6 +40,22 @@ class _Waiting:
     future: asyncio.Future[Saved]
 
 
+class Savers:
+    """Counts those who are at work on a record, from before there is one until it is saved; each is in it as a
+    context."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.count -= 1
+
+
 class Committer:
     """Gathers records and hands them to `write`, one batch at a time.
 
@@ -57,6 +74,7 @@ class Committer:
         self._last_start = float("-inf")
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self.savers = Savers()
         self.stats = CommitStats()
 
     def start(self) -> None:
@@ -74,7 +92,8 @@ class Committer:
         entry = _Waiting(prepared, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
         self._arrived.set()
-        if len(self._waiting) >= self._max_batch:
+        waiting = len(self._waiting)
+        if waiting >= self._max_batch or 2 * waiting >= self.savers.count > 0:
             self._full.set()
         return await entry.future
 

@@ -23,7 +23,7 @@ from mediascrape.errors import (
     StoreUnavailableError,
 )
 
-from .committer import CommitStats, Committer
+from .committer import CommitStats, Committer, Savers
 from .cursors import to_cursor
 from .lookups import Lookups
 from .options import StoreOptions
@@ -134,6 +134,12 @@ class Store:
                     pass
 
     # --- writing ---
+
+    @property
+    def savers(self) -> Savers:
+        """To be entered by whoever works on something that will be saved: a commit then waits for no more
+        than half of them. Those who are not in it cost others nothing but a longer wait."""
+        return self._committer.savers
 
     async def save(self, record: ScrapeRecord) -> Saved:
         """Store a scrape; returns once it is committed, in one transaction with others.
