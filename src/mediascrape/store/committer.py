@@ -2,8 +2,8 @@
 
 A commit costs about the same whether it holds one record or fifty. An idle store commits a record at
 once; a busy one gathers for at most `linger` seconds after its last commit began, or until
-`max_batch` records wait, or half of all who are at work on a record: where few are, gathering longer
-would keep them waiting for one another. `save` returns after the commit that holds its record, never before.
+`max_batch` records wait, or seven eighths of all who are at work on a record: where few are, gathering
+longer would keep them waiting for one another. `save` returns after the commit that holds its record, never before.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Committer:
         self._waiting.append(entry)
         self._arrived.set()
         waiting = len(self._waiting)
-        if waiting >= self._max_batch or 2 * waiting >= self.savers.count > 0:
+        if waiting >= self._max_batch or 8 * waiting >= 7 * self.savers.count > 0:
             self._full.set()
         return await entry.future
 

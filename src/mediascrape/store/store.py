@@ -138,7 +138,7 @@ class Store:
     @property
     def savers(self) -> Savers:
         """To be entered by whoever works on something that will be saved: a commit then waits for no more
-        than half of them. Those who are not in it cost others nothing but a longer wait."""
+        than seven eighths of them. Those who are not in it cost others nothing but a longer wait."""
         return self._committer.savers
 
     async def save(self, record: ScrapeRecord) -> Saved:
