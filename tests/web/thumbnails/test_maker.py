@@ -28,9 +28,14 @@ async def maker(**options: float) -> AsyncIterator[Maker]:
 
 
 def decoders() -> list[psutil.Process]:
-    return [
-        child for child in psutil.Process().children() if "thumbnails.decoder" in " ".join(child.cmdline())
-    ]
+    return [child for child in psutil.Process().children() if is_decoder(child)]
+
+
+def is_decoder(child: psutil.Process) -> bool:
+    try:
+        return "thumbnails.decoder" in " ".join(child.cmdline())
+    except psutil.NoSuchProcess:  # also one that has ended and waits to be taken note of
+        return False
 
 
 async def test_one_process_serves_all_and_survives_what_is_no_picture() -> None:
